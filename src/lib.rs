@@ -1,0 +1,2 @@
+//! Tidewaiter
+pub mod record;

@@ -1,0 +1,15 @@
+//! Records: JSON texts, scanned where they lie and given back with one member more.
+
+mod scan;
+mod shape;
+mod splice;
+mod text;
+mod value;
+
+pub use scan::{Invalid, Scanner};
+pub(crate) use shape::keys;
+pub use shape::{Key, Shape};
+pub use splice::splice;
+pub use text::{Text, quote};
+pub(crate) use text::unescape;
+pub use value::{Fields, Value};

@@ -1,0 +1,485 @@
+//! One pass over a JSON text: every byte is checked, the wanted members are noted, nothing is built.
+//!
+//! An interpreter runs this on every record, and at about two nanoseconds an operation it is the whole cost of a filter
+//! that finds nothing. Hence strings are walked eight bytes at a time, and names are compared as words.
+//! `serde_json` is the oracle in `tests/oracle.rs` and in `fuzz/`.
+
+use super::shape::{self, Key, NodeId, ROOT, Shape};
+use super::text;
+use super::value::{Fields, Many, Slot};
+
+/// Why a text is not one JSON object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Invalid {
+    /// The text is not JSON; the offset is that of the first byte which cannot stand where it does.
+    Syntax(usize),
+    /// The text is JSON, or begins as JSON, but its top level is no object.
+    NotAnObject,
+    /// The text is longer than two gibibytes.
+    TooLong,
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Syntax(offset) => write!(f, "not JSON (byte {offset})"),
+            Self::NotAnObject => f.write_str("not a JSON object"),
+            Self::TooLong => f.write_str("longer than 2 GiB"),
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+type Result<T> = std::result::Result<T, Invalid>;
+
+/// How many levels of a [`Shape`] are followed; what is wanted below is not found.
+const DEPTH: usize = 16;
+
+/// The memory of a scan, kept from one text to the next.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    /// The last value of each key outside arrays.
+    slots: Vec<Slot>,
+    /// The values of the keys that have many.
+    many: Vec<Many>,
+    /// In which element each node was seen last: a second time in the same one is a repeated name.
+    seen: Vec<u32>,
+    /// For each container that is being skipped, whether it is an object: one bit a level, since a text may nest as
+    /// deep as it is long.
+    nesting: Vec<u64>,
+    /// A member's name without its escapes.
+    name: Vec<u8>,
+}
+
+/// A container whose members or elements may be wanted.
+#[derive(Clone, Copy)]
+struct Frame {
+    node: NodeId,
+    is_array: bool,
+    /// The number of the element that the container stands in, counted over the whole text; 1 outside arrays.
+    element: u32,
+}
+
+impl Scanner {
+    /// Checks the text and finds what the shape wants in it. Of a repeated name the last value counts, as in
+    /// `serde_json`.
+    ///
+    /// # Errors
+    /// When the text is not one JSON object ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259); lone surrogates in
+    /// escapes are allowed, as they are there).
+    pub fn scan<'a>(&'a mut self, shape: &Shape, text: &'a [u8]) -> Result<Fields<'a>> {
+        if text.len() > (u32::MAX / 2) as usize {
+            return Err(Invalid::TooLong);
+        }
+        self.slots.clear();
+        self.slots.resize(shape.keys(), Slot::default());
+        self.seen.clear();
+        self.seen.resize(shape.len(), 0);
+        self.many.clear();
+        let close = self.walk(shape, text)?;
+        Ok(Fields { text, close, slots: &self.slots, many: &self.many })
+    }
+
+    /// Walks the whole text and gives the offset of its last brace.
+    fn walk(&mut self, shape: &Shape, text: &[u8]) -> Result<usize> {
+        let mut at = skip_space(text, 0);
+        if byte(text, at) != Some(b'{') {
+            return Err(Invalid::NotAnObject);
+        }
+        at += 1;
+        let mut outer = [Frame { node: ROOT, is_array: false, element: 1 }; DEPTH];
+        let mut depth = 0;
+        let mut frame = Frame { node: ROOT, is_array: false, element: 1 };
+        let mut elements = 1;
+        let mut fresh = true;
+        loop {
+            let Some(node) = shape.node(frame.node) else { return Err(Invalid::Syntax(at)) };
+            at = skip_space(text, at);
+            let closes = fresh && byte(text, at) == Some(if frame.is_array { b']' } else { b'}' });
+            if !closes {
+                let start = at;
+                let child = if frame.is_array {
+                    elements += 1;
+                    node.each
+                } else {
+                    if byte(text, at) != Some(b'"') {
+                        return Err(Invalid::Syntax(at));
+                    }
+                    let (end, plain) = string(text, at + 1)?;
+                    let name = text.get(at + 1..end).unwrap_or_default();
+                    let child = if plain {
+                        node.member(name, head_at(text, at + 1, name))
+                    } else {
+                        self.name.clear();
+                        text::unescape(name, &mut self.name);
+                        node.member(&self.name, shape::head(&self.name))
+                    };
+                    at = skip_space(text, end + 1);
+                    if byte(text, at) != Some(b':') {
+                        return Err(Invalid::Syntax(at));
+                    }
+                    at = skip_space(text, at + 1);
+                    child
+                };
+                match child {
+                    None => at = self.skip_value(text, at)?,
+                    Some(child) => {
+                        let element = if frame.is_array { elements } else { frame.element };
+                        let opened = self.want(shape, text, child, element, start, &mut at)?;
+                        if let Some(is_array) = opened
+                            && let Some(slot) = outer.get_mut(depth)
+                        {
+                            *slot = frame;
+                            depth += 1;
+                            frame = Frame { node: child, is_array, element };
+                            fresh = true;
+                            continue;
+                        }
+                    }
+                }
+            }
+            loop {
+                at = skip_space(text, at);
+                match byte(text, at) {
+                    Some(b',') => break,
+                    Some(b']') if frame.is_array => {}
+                    Some(b'}') if !frame.is_array => {}
+                    _ => return Err(Invalid::Syntax(at)),
+                }
+                if depth == 0 {
+                    let rest = skip_space(text, at + 1);
+                    return if rest == text.len() { Ok(at) } else { Err(Invalid::Syntax(rest)) };
+                }
+                at += 1;
+                depth -= 1;
+                frame = outer.get(depth).copied().unwrap_or(frame);
+            }
+            at += 1;
+            fresh = false;
+        }
+    }
+
+    /// Notes a wanted value. Gives `Some(is_array)` when it is a container to be entered, with `at` behind its bracket;
+    /// otherwise `at` stands behind the value.
+    fn want(
+        &mut self,
+        shape: &Shape,
+        text: &[u8],
+        id: NodeId,
+        element: u32,
+        start: usize,
+        at: &mut usize,
+    ) -> Result<Option<bool>> {
+        let Some(node) = shape.node(id) else { return Err(Invalid::Syntax(*at)) };
+        if let Some(seen) = self.seen.get_mut(usize::from(id)) {
+            if *seen == element && !node.all {
+                self.forget(shape, id, element);
+            } else {
+                *seen = element;
+            }
+        }
+        let value = *at;
+        let opened = match byte(text, value) {
+            Some(b'{') if node.has_members() => Some(false),
+            Some(b'[') if node.each.is_some() => Some(true),
+            _ => None,
+        };
+        let mut plain = true;
+        *at = match (opened, byte(text, value)) {
+            (Some(_), _) => value + 1,
+            (None, Some(b'"')) => {
+                let (end, is_plain) = string(text, value + 1)?;
+                plain = is_plain;
+                end + 1
+            }
+            (None, _) => self.skip_value(text, value)?,
+        };
+        if let Some(key) = node.key {
+            let slot = Slot::new(value, *at, plain);
+            if node.in_array || node.all {
+                self.many.push(Many { key, element, start: start as u32, slot });
+            } else if let Some(place) = self.slots.get_mut(usize::from(key.0)) {
+                *place = slot;
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Drops what was noted at and below a node: its name stands a second time in the same object.
+    #[cold]
+    fn forget(&mut self, shape: &Shape, id: NodeId, element: u32) {
+        if let Some(node) = shape.node(id)
+            && let Some(key) = node.key
+        {
+            if let Some(slot) = self.slots.get_mut(usize::from(key.0)) {
+                *slot = Slot::default();
+            }
+            // Within an array only the element that repeats the name is forgotten; elements below it are numbered on.
+            self.many.retain(|many| many.key != key || many.element < element);
+        }
+        for child in shape.children(id) {
+            self.forget(shape, child, element);
+        }
+    }
+
+    /// The offset behind the value that begins at `at`.
+    fn skip_value(&mut self, text: &[u8], at: usize) -> Result<usize> {
+        match byte(text, at) {
+            Some(b'"') => string(text, at + 1).map(|(end, _)| end + 1),
+            Some(b'{' | b'[') => self.skip_container(text, at),
+            _ => scalar(text, at),
+        }
+    }
+
+    /// The offset behind the object or array that begins at `at`, however deep it nests.
+    fn skip_container(&mut self, text: &[u8], mut at: usize) -> Result<usize> {
+        self.nesting.clear();
+        // The innermost levels, one bit each: whether the level around is an object.
+        let mut levels = 0_u64;
+        let mut depth = 0_usize;
+        let mut is_object = byte(text, at) == Some(b'{');
+        let mut fresh = true;
+        at += 1;
+        'next: loop {
+            at = skip_space(text, at);
+            let mut first = byte(text, at);
+            if !(fresh && first == Some(if is_object { b'}' } else { b']' })) {
+                if is_object {
+                    if first != Some(b'"') {
+                        return Err(Invalid::Syntax(at));
+                    }
+                    let (end, _) = string(text, at + 1)?;
+                    at = skip_space(text, end + 1);
+                    if byte(text, at) != Some(b':') {
+                        return Err(Invalid::Syntax(at));
+                    }
+                    at = skip_space(text, at + 1);
+                    first = byte(text, at);
+                }
+                match first {
+                    Some(b'"') => at = string(text, at + 1)?.0 + 1,
+                    Some(b'{' | b'[') => {
+                        if depth != 0 && depth.is_multiple_of(64) {
+                            self.nesting.push(levels);
+                        }
+                        levels = levels << 1 | u64::from(is_object);
+                        depth += 1;
+                        is_object = first == Some(b'{');
+                        fresh = true;
+                        at += 1;
+                        continue 'next;
+                    }
+                    _ => at = scalar(text, at)?,
+                }
+            }
+            loop {
+                at = skip_space(text, at);
+                match byte(text, at) {
+                    Some(b',') => break,
+                    Some(b'}') if is_object => {}
+                    Some(b']') if !is_object => {}
+                    _ => return Err(Invalid::Syntax(at)),
+                }
+                at += 1;
+                if depth == 0 {
+                    return Ok(at);
+                }
+                is_object = levels & 1 == 1;
+                levels >>= 1;
+                depth -= 1;
+                if depth != 0 && depth.is_multiple_of(64) {
+                    levels = self.nesting.pop().unwrap_or_default();
+                }
+            }
+            at += 1;
+            fresh = false;
+        }
+    }
+}
+
+#[inline]
+fn byte(text: &[u8], at: usize) -> Option<u8> {
+    text.get(at).copied()
+}
+
+/// [`shape::head`] of the name that stands at `start`, read as one word where the text goes on long enough.
+#[inline]
+fn head_at(text: &[u8], start: usize, name: &[u8]) -> u64 {
+    match text.get(start..).and_then(<[u8]>::first_chunk::<8>) {
+        Some(chunk) if name.len() < 8 => u64::from_le_bytes(*chunk) & !(u64::MAX << (8 * name.len())),
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => shape::head(name),
+    }
+}
+
+#[inline]
+fn skip_space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = byte(text, at) {
+        at += 1;
+    }
+    at
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// Non-zero when one of eight bytes ends the plain part of a string: a quote, a backslash, a control character or a
+/// byte above ASCII. The lowest high bit that is set marks the first of them.
+///
+/// For a byte `b` below 0x80, `b ^ 2` is below 0x21 just when `b` is a control character or the quote, and
+/// `b ^ 0x5c` is below 1 just when `b` is the backslash; a subtraction carries such a byte into its high bit, and may
+/// carry on into later bytes only.
+#[inline]
+fn special(word: u64) -> u64 {
+    let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    (quote_or_control | backslash | word) & (ONES * 0x80)
+}
+
+/// The offset of the quote that ends the string whose first character is at `start`, and whether it has no escapes.
+#[inline]
+fn string(text: &[u8], start: usize) -> Result<(usize, bool)> {
+    let mut rest = text.get(start..).unwrap_or_default();
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let special = special(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            let at = text.len() - rest.len() + (special.trailing_zeros() / 8) as usize;
+            return if byte(text, at) == Some(b'"') { Ok((at, true)) } else { string_with_specials(text, at) };
+        }
+        rest = tail;
+    }
+    string_with_specials(text, text.len() - rest.len())
+}
+
+/// [`string`] from a byte on that may be anything.
+fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize, bool)> {
+    let mut plain = true;
+    loop {
+        match byte(text, at) {
+            Some(b'"') => return Ok((at, plain)),
+            Some(b'\\') => {
+                plain = false;
+                at += match byte(text, at + 1) {
+                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                    Some(b'u') if text.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 6,
+                    _ => return Err(Invalid::Syntax(at)),
+                };
+            }
+            None | Some(..0x20) => return Err(Invalid::Syntax(at)),
+            Some(0x80..) => {
+                let rest = text.get(at..).unwrap_or_default();
+                let end = rest.iter().position(u8::is_ascii).unwrap_or(rest.len());
+                if let Err(error) = std::str::from_utf8(rest.get(..end).unwrap_or_default()) {
+                    return Err(Invalid::Syntax(at + error.valid_up_to()));
+                }
+                at += end;
+            }
+            Some(_) => at += 1,
+        }
+        while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let special = special(u64::from_le_bytes(*chunk));
+            if special != 0 {
+                at += (special.trailing_zeros() / 8) as usize;
+                break;
+            }
+            at += 8;
+        }
+    }
+}
+
+/// The offset behind the number or the literal that begins at `at`.
+fn scalar(text: &[u8], at: usize) -> Result<usize> {
+    let rest = text.get(at..).unwrap_or_default();
+    for literal in [&b"true"[..], b"false", b"null"] {
+        if rest.starts_with(literal) {
+            return Ok(at + literal.len());
+        }
+    }
+    let digits = |from: usize| {
+        let mut end = from;
+        while let Some(b'0'..=b'9') = byte(text, end) {
+            end += 1;
+        }
+        if end == from { Err(Invalid::Syntax(from)) } else { Ok(end) }
+    };
+    let whole = at + usize::from(byte(text, at) == Some(b'-'));
+    let mut end = if byte(text, whole) == Some(b'0') { whole + 1 } else { digits(whole)? };
+    if byte(text, end) == Some(b'.') {
+        end = digits(end + 1)?;
+    }
+    if let Some(b'e' | b'E') = byte(text, end) {
+        let signed = end + 1 + usize::from(matches!(byte(text, end + 1), Some(b'+' | b'-')));
+        end = digits(signed)?;
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shape of `/a`, `/o/x` and `/l/*/n` finds in a text.
+    fn found(text: &str) -> Result<Vec<String>> {
+        let shape = Shape::new(&["/a", "/o/x", "/l/*/n"]);
+        let mut scanner = Scanner::default();
+        let fields = scanner.scan(&shape, text.as_bytes())?;
+        let single = [Key(0), Key(1)].into_iter().filter_map(|key| fields.get(key));
+        let many = fields.each(Key(2)).map(|(_, value)| value);
+        Ok(single.chain(many).map(|value| String::from_utf8_lossy(value.raw()).into_owned()).collect())
+    }
+
+    #[rstest::rstest]
+    #[case::empty("{}", &[])]
+    #[case::space(" \t\r\n{ \"a\" : 1 } ", &["1"])]
+    #[case::unwanted(r#"{"b":{"a":2},"c":[{"a":3}],"a":1}"#, &["1"])]
+    #[case::inner(r#"{"o":{"y":[],"x":{"z":1}}}"#, &[r#"{"z":1}"#])]
+    #[case::elements(r#"{"l":[{"n":"p"},{},7,{"n":"q"}]}"#, &[r#""p""#, r#""q""#])]
+    #[case::escaped_name(r#"{"\u0061":1}"#, &["1"])]
+    #[case::last_wins(r#"{"a":1,"a":2}"#, &["2"])]
+    #[case::last_wins_whole(r#"{"o":{"x":1},"o":{}}"#, &[])]
+    #[case::last_wins_scalar(r#"{"o":{"x":1},"o":5}"#, &[])]
+    #[case::last_wins_array(r#"{"l":[{"n":1}],"l":[{"n":2}]}"#, &["2"])]
+    #[case::last_wins_element(r#"{"l":[{"n":1},{"n":2,"n":3}]}"#, &["1", "3"])]
+    #[case::another_type(r#"{"o":[{"x":1}],"l":{"n":1},"a":null}"#, &["null"])]
+    #[case::numbers(r#"{"a":-0.5e+10,"b":0,"c":1E5,"d":10.25}"#, &["-0.5e+10"])]
+    #[case::surrogate(r#"{"a":"\ud800\u0000"}"#, &[r#""\ud800\u0000""#])]
+    fn finds(#[case] text: &str, #[case] expected: &[&str]) {
+        assert_eq!(found(text).unwrap(), expected);
+    }
+
+    #[rstest::rstest]
+    #[case::nothing("", Invalid::NotAnObject)]
+    #[case::scalar("7", Invalid::NotAnObject)]
+    #[case::array("[{}]", Invalid::NotAnObject)]
+    #[case::cut(r#"{"a":1"#, Invalid::Syntax(6))]
+    #[case::trailing(r#"{"a":1}x"#, Invalid::Syntax(7))]
+    #[case::comma(r#"{"a":1,}"#, Invalid::Syntax(7))]
+    #[case::leading_zero(r#"{"a":01}"#, Invalid::Syntax(6))]
+    #[case::control("{\"a\":\"x\u{1}y\"}", Invalid::Syntax(7))]
+    #[case::escape(r#"{"a":"\q"}"#, Invalid::Syntax(6))]
+    #[case::hex(r#"{"a":"\u00g0"}"#, Invalid::Syntax(6))]
+    #[case::bracket(r#"{"b":[1}}"#, Invalid::Syntax(7))]
+    #[case::literal(r#"{"a":nul}"#, Invalid::Syntax(5))]
+    fn rejects(#[case] text: &str, #[case] why: Invalid) {
+        assert_eq!(found(text), Err(why));
+    }
+
+    #[test]
+    fn utf8_is_checked() {
+        let shape = Shape::new(&["/a"]);
+        let mut scanner = Scanner::default();
+        assert!(scanner.scan(&shape, "{\"a\":\"žluťoučký kůň\"}".as_bytes()).is_ok());
+        assert_eq!(scanner.scan(&shape, b"{\"a\":\"caf\xe9\"}").unwrap_err(), Invalid::Syntax(9));
+    }
+
+    #[test]
+    fn nests_without_end() {
+        for (open, close) in [("[", "]"), ("{\"k\":", "}")] {
+            let inner = if open == "[" { "" } else { "1" };
+            let text = format!("{{\"z\":{}{inner}{},\"a\":1}}", open.repeat(100_000), close.repeat(100_000));
+            assert_eq!(found(&text).unwrap(), ["1"]);
+        }
+        let crossed = format!("{{\"z\":{}{}}}", "[{\"k\":".repeat(100), "]}".repeat(100));
+        assert!(found(&crossed).is_err());
+    }
+}
