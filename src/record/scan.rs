@@ -68,7 +68,7 @@ impl Scanner {
     /// # Errors
     /// When the text is not one JSON object ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259); lone surrogates in
     /// escapes are allowed, as they are there).
-    pub fn scan<'a>(&'a mut self, shape: &Shape, text: &'a [u8]) -> Result<Fields<'a>> {
+    pub fn scan<'a>(&mut self, shape: &Shape, text: &'a [u8]) -> Result<Fields<'a, '_>> {
         if text.len() > (u32::MAX / 2) as usize {
             return Err(Invalid::TooLong);
         }

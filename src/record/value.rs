@@ -34,16 +34,16 @@ pub(super) struct Many {
     pub slot: Slot,
 }
 
-/// The wanted members of one JSON object.
+/// The wanted members of one JSON object: its text lives for `'a`, the scanner that found them is borrowed for `'s`.
 #[derive(Clone, Copy, Debug)]
-pub struct Fields<'a> {
+pub struct Fields<'a, 's> {
     pub(super) text: &'a [u8],
     pub(super) close: usize,
-    pub(super) slots: &'a [Slot],
-    pub(super) many: &'a [Many],
+    pub(super) slots: &'s [Slot],
+    pub(super) many: &'s [Many],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> Fields<'a, '_> {
     /// The whole text.
     #[must_use]
     pub fn record(&self) -> &'a [u8] {

@@ -1,0 +1,178 @@
+//! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
+
+pub(crate) mod keys;
+
+use once_cell::sync::Lazy;
+use smallvec::SmallVec;
+
+use crate::record::{Fields, Scanner, Shape, Text};
+use crate::time::Time;
+
+/// What a record says: mostly one thing.
+pub type Observations<'a> = SmallVec<[Observation<'a>; 1]>;
+
+/// Reads a record; none when no source knows it.
+///
+/// The order matters where an application can write into its own record: a container's log line stays one, whatever
+/// it says, so that nobody can print an event of somebody else.
+pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
+    let _ = (fields, reader);
+    None
+}
+
+/// What sources share to read a value of a record more closely.
+#[derive(Debug, Default)]
+pub struct Reader {
+    scanner: Scanner,
+}
+
+impl Reader {
+    /// Scans an object within a record, or within text that a record carries.
+    pub fn object<'a>(&mut self, shape: &Lazy<Shape>, value: &'a [u8]) -> Option<Fields<'a, '_>> {
+        self.scanner.scan(shape, value).ok()
+    }
+}
+
+/// The kind of system that a record came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Source {
+    /// Docker Engine events.
+    Docker,
+    /// Docker Swarm service and node events.
+    Swarm,
+    /// Kubernetes Events, of `core/v1` or `events.k8s.io/v1`.
+    KubernetesEvent,
+    /// The Kubernetes audit log.
+    KubernetesAudit,
+    /// Kubernetes objects as they are (pods, deployments …).
+    KubernetesObject,
+    /// Container logs with the Kubernetes metadata of Fluent Bit or Vector.
+    ContainerLog,
+    /// Series of kube-state-metrics as logs.
+    KubeStateMetrics,
+    /// containerd's events and log.
+    Containerd,
+    /// CRI-O's log.
+    Crio,
+    /// Falco alerts.
+    Falco,
+    /// Tetragon events.
+    Tetragon,
+    /// Kubernetes events by OpenTelemetry.
+    OpenTelemetry,
+}
+
+impl Source {
+    /// The name that goes into the enrichment.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Swarm => "swarm",
+            Self::KubernetesEvent => "kubernetes-event",
+            Self::KubernetesAudit => "kubernetes-audit",
+            Self::KubernetesObject => "kubernetes-object",
+            Self::ContainerLog => "container-log",
+            Self::KubeStateMetrics => "kube-state-metrics",
+            Self::Containerd => "containerd",
+            Self::Crio => "cri-o",
+            Self::Falco => "falco",
+            Self::Tetragon => "tetragon",
+            Self::OpenTelemetry => "opentelemetry",
+        }
+    }
+}
+
+/// What one record says about one workload, in the same terms for every source.
+#[derive(Clone, Debug)]
+pub struct Observation<'a> {
+    /// Where it is from.
+    pub source: Source,
+    /// What happened, as noun and verb: `container.start`, `image.pull`.
+    pub kind: &'static str,
+    /// When, by the record itself.
+    pub time: Option<Time>,
+    /// To whom.
+    pub workload: Workload<'a>,
+    /// The images that it names.
+    pub images: SmallVec<[Image<'a>; 1]>,
+}
+
+/// The owner of containers: never a pod or a container, which come and go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Workload<'a> {
+    /// The cluster's name, or `-`.
+    pub cluster: Text<'a>,
+    /// The Kubernetes namespace or the compose project, or `-`.
+    pub namespace: Text<'a>,
+    /// The kind of owner: `Deployment`, `StatefulSet`, `Pod`, `compose`, `service`, `container` …
+    pub kind: Text<'a>,
+    /// Its name, or `-`.
+    pub name: Text<'a>,
+}
+
+impl Default for Workload<'_> {
+    fn default() -> Self {
+        let unknown = || Text::from("-");
+        Self { cluster: unknown(), namespace: unknown(), kind: unknown(), name: unknown() }
+    }
+}
+
+/// An image that an observation names.
+#[derive(Clone, Debug)]
+pub struct Image<'a> {
+    /// The reference as the record spells it.
+    pub reference: Text<'a>,
+    /// The digest that the runtime reports for it, beside the one that the reference may hold itself.
+    pub digest: Option<Digest<'a>>,
+    /// The container that uses it.
+    pub container: Option<Text<'a>>,
+}
+
+impl<'a> Image<'a> {
+    /// An image of which only the reference is known.
+    #[must_use]
+    pub fn new(reference: Text<'a>) -> Self {
+        Self { reference, digest: None, container: None }
+    }
+}
+
+/// A digest that a runtime reports. The two kinds are of different things and are never compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Digest<'a> {
+    /// That of the manifest in the registry, `sha256:…`: what `repository@sha256:…` holds.
+    Manifest(Text<'a>),
+    /// That of the image's configuration, `sha256:…`: the image ID of Docker and containerd.
+    ImageId(Text<'a>),
+}
+
+impl<'a> Digest<'a> {
+    /// Reads the forms in which runtimes report a digest: `docker-pullable://repository@sha256:…`,
+    /// `repository@sha256:…`, `docker://sha256:…`, `sha256:…`.
+    #[must_use]
+    pub fn parse(text: &Text<'a>) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let end = bytes.len();
+        if let Some(at) = bytes.iter().rposition(|&byte| byte == b'@') {
+            return Some(Self::Manifest(text.slice(at + 1, end)));
+        }
+        let start = bytes.windows(3).position(|scheme| scheme == b"://").map_or(0, |at| at + 3);
+        bytes.get(start..)?.starts_with(b"sha256:").then(|| Self::ImageId(text.slice(start, end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("docker-pullable://nginx@sha256:ab", Some(Digest::Manifest("sha256:ab".into())))]
+    #[case("ghcr.io/a/b@sha256:ab", Some(Digest::Manifest("sha256:ab".into())))]
+    #[case("docker://sha256:ab", Some(Digest::ImageId("sha256:ab".into())))]
+    #[case("sha256:ab", Some(Digest::ImageId("sha256:ab".into())))]
+    #[case("nginx:1.25", None)]
+    #[case("", None)]
+    fn digests(#[case] text: &str, #[case] expected: Option<Digest<'_>>) {
+        assert_eq!(Digest::parse(&Text::from(text)), expected);
+    }
+}
