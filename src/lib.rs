@@ -1,4 +1,5 @@
 //! Tidewaiter
+#![allow(dead_code, unused_imports)] // while it grows
 pub mod image;
 pub mod policy;
 pub mod record;

@@ -1,7 +1,7 @@
 //! Records: JSON texts, scanned where they lie and given back with one member more.
 
 mod scan;
-mod shape;
+pub(crate) mod shape;
 mod splice;
 mod text;
 mod value;

@@ -4,7 +4,7 @@
 //! that finds nothing. Hence strings are walked eight bytes at a time, and names are compared as words.
 //! `serde_json` is the oracle in `tests/oracle.rs` and in `fuzz/`.
 
-use super::shape::{self, Key, NodeId, ROOT, Shape};
+use super::shape::{self, NodeId, ROOT, Shape};
 use super::text;
 use super::value::{Fields, Many, Slot};
 
@@ -416,6 +416,7 @@ fn scalar(text: &[u8], at: usize) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shape::Key;
     use super::*;
 
     /// What a shape of `/a`, `/o/x` and `/l/*/n` finds in a text.
