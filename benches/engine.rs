@@ -1,1 +1,97 @@
-fn main(){}
+//! What a record costs, natively: the scanner alone, and the whole engine, by kind of record.
+//!
+//! `cargo bench --bench engine`. The figures of one run compare with each other, hardly with those of another machine.
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use serde_json::json;
+use tidewaiter::record::{Scanner, Shape};
+use tidewaiter::{Engine, policy};
+
+fn main() {
+    divan::main();
+}
+
+const POLICY: &str = "
+images:
+  mode: enforce
+  allow: [registry.corp.example, docker.io/library/*, 'ghcr.io/acme/**']
+  deny: ['**/xmrig*']
+  tags: {reject: [latest]}
+";
+
+/// Records of one kind, unlike in their names.
+fn records(kind: &str) -> Vec<String> {
+    let record = |number: usize| {
+        let image = format!("registry.corp.example/team-{}/service-{}:1.{}.0", number % 7, number % 30, number % 4);
+        let name = format!("service-{}-1", number % 50);
+        match kind {
+            "docker" => json!({
+                "Type": "container", "Action": "start", "scope": "local", "time": 1_773_533_191 + number,
+                "timeNano": (1_773_533_191 + number as u64) * 1_000_000_000,
+                "Actor": {"ID": format!("{number:064x}"), "Attributes": {
+                    "image": image, "name": name, "com.docker.compose.project": "shop",
+                    "com.docker.compose.service": format!("service-{}", number % 50),
+                    "com.docker.compose.config-hash": "5c2f1f0cbe2c4a8fb3a1f0cbe2c4a8fb3a1f0cbe2c4a8fb3a1f0cbe2c4a8fb3a",
+                    "maintainer": "platform team <platform@corp.example>",
+                }},
+            }),
+            "container log" => json!({
+                "time": "2026-03-15T00:06:31.8Z", "stream": "stdout", "log": "GET /healthz 200 in 3 ms",
+                "kubernetes": {
+                    "pod_name": format!("service-{}-78945dccd8-hvr55", number % 50), "namespace_name": "shop",
+                    "pod_id": "e9f2963f-55f2-11e9-84c5-02e422b8a84a", "host": "node-1",
+                    "labels": {"app": "service", "pod-template-hash": "78945dccd8"},
+                    "container_name": "service", "container_image": image,
+                    "container_hash": format!("registry.corp.example/team@sha256:{:064x}", number % 30),
+                },
+            }),
+            "plain log" => json!({
+                "level": "info", "msg": "GET /healthz 200", "duration_ms": 3, "path": "/healthz", "number": number,
+                "user_agent": "kube-probe/1.31", "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
+            }),
+            _ => json!({
+                "Type": "container", "Action": "start", "Actor": {"ID": format!("{number:064x}"), "Attributes": {
+                    "image": format!("ghst.io/evil-{}/worker:1.0", number % 30), "name": name,
+                }}, "time": 1_773_533_191, "timeNano": 1_773_533_191_000_000_000_u64,
+            }),
+        }
+    };
+    (0..1000).map(|number| record(number).to_string()).collect()
+}
+
+#[divan::bench(args = ["docker", "container log", "plain log"])]
+fn scan(bencher: Bencher, kind: &str) {
+    let records = records(kind);
+    let shape = Shape::new(tidewaiter::source::POINTERS);
+    let mut scanner = Scanner::default();
+    bencher.counter(BytesCount::new(records.iter().map(String::len).sum::<usize>())).bench_local(|| {
+        for record in &records {
+            let _ = black_box(scanner.scan(&shape, record.as_bytes()));
+        }
+    });
+}
+
+#[divan::bench(args = ["docker", "container log", "plain log"])]
+fn serde_json_value(bencher: Bencher, kind: &str) {
+    let records = records(kind);
+    bencher.counter(BytesCount::new(records.iter().map(String::len).sum::<usize>())).bench_local(|| {
+        for record in &records {
+            let _ = black_box(serde_json::from_str::<serde_json::Value>(record));
+        }
+    });
+}
+
+#[divan::bench(args = ["docker", "container log", "plain log", "finding"])]
+fn inspect(bencher: Bencher, kind: &str) {
+    let records = records(kind);
+    let loaded = policy::load(POLICY).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let mut engine = Engine::new(loaded, [1, 2]);
+    let mut out = Vec::new();
+    bencher.counter(ItemsCount::new(records.len())).bench_local(|| {
+        for record in &records {
+            out.clear();
+            black_box(engine.inspect(record.as_bytes(), None, &mut out));
+        }
+    });
+}

@@ -1,14 +1,20 @@
 //! The engine: one policy, one state; records go in one by one and come out enriched.
 
-use crate::policy::Loaded;
-use crate::record::{Invalid, Scanner};
-use crate::source::keys::RECORD;
+use crate::baseline::{Due, Episodes, Learning, Seed};
+use crate::detect::image::{Context, Place, UnauthorizedImage};
+use crate::detect::Detection;
+use crate::enrich::{self, Verdict};
+use crate::image::Reference;
+use crate::policy::{Enrich, Excuse, Loaded};
+use crate::record::{Fields, Invalid, Key, Scanner, Shape, splice};
+use crate::source::envelope::{self, Line};
+use crate::source::{self, Observation, Observations, Reader, keys};
 use crate::time::Time;
 
 /// What became of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// It is no container event: it came out as it went in.
+    /// It is no container event: it came out as it went in, unless the policy says `output.enrich: all`.
     Passed,
     /// A container event without a detection.
     Clean,
@@ -22,11 +28,52 @@ pub enum Outcome {
     Invalid(Invalid),
 }
 
+/// A record's time that lies further ahead of the shipper's than this, in seconds, is a clock that is wrong.
+const CLOCK_SKEW: i64 = 300;
+
 /// Judges records, one after the other.
+///
+/// ```
+/// use tidewaiter::{Engine, Outcome, policy};
+///
+/// let policy = policy::load("images: {allow: [registry.corp.example]}").map_err(|problems| problems[0].to_string())?;
+/// let mut engine = Engine::new(policy, [1, 2]);
+/// let mut out = Vec::new();
+///
+/// let event = br#"{"Type":"container","Action":"start","Actor":{"ID":"f0","Attributes":{"image":"evil/miner","name":"web"}}}"#;
+/// assert_eq!(engine.inspect(event, None, &mut out), Outcome::Match);
+///
+/// let enriched: serde_json::Value = serde_json::from_slice(&out).unwrap();
+/// assert_eq!(enriched["tidewaiter"]["tags"][0], "unauthorized-image");
+/// assert_eq!(enriched["tidewaiter"]["detections"][0]["reason"], "registry-not-allowed");
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     loaded: Loaded,
+    seed: Seed,
+    /// The members that sources read, and the one that the enrichment stands under.
+    shape: Shape,
+    own: Key,
     scanner: Scanner,
+    inner: Scanner,
+    reader: Reader,
+    images: UnauthorizedImage,
+    learning: Learning,
+    episodes: Episodes,
+    /// The time of the last record that had one: that of a record that has none.
+    now: Time,
+}
+
+/// What the observations of one record come to.
+#[derive(Debug, Default)]
+struct Judgement<'a> {
+    observations: Observations<'a>,
+    detections: Vec<Detection>,
+    /// The observation to show, and in it the image.
+    shown: Option<(usize, Option<(Place, usize)>)>,
+    error: Option<String>,
+    at: Time,
 }
 
 impl Engine {
@@ -34,18 +81,34 @@ impl Engine {
     /// host that has random numbers gives two.
     #[must_use]
     pub fn new(loaded: Loaded, seed: [u64; 2]) -> Self {
-        let _ = seed;
-        Self { loaded, scanner: Scanner::default() }
+        let seed = Seed(seed);
+        let (shape, own) = shape(&loaded);
+        Self {
+            images: UnauthorizedImage::new(&loaded.policy, seed),
+            episodes: Episodes::new(loaded.policy.limits.workloads),
+            loaded,
+            seed,
+            shape,
+            own,
+            scanner: Scanner::default(),
+            inner: Scanner::default(),
+            reader: Reader::default(),
+            learning: Learning::default(),
+            now: Time::default(),
+        }
     }
 
-    /// Goes on with another policy; what was learned stays.
+    /// Goes on with another policy; what was learned stays. Its `limits` hold from the next start on.
     pub fn set_policy(&mut self, loaded: Loaded) {
+        (self.shape, self.own) = shape(&loaded);
+        self.images.set_policy(&loaded.policy);
         self.loaded = loaded;
     }
 
     /// Goes on with the policy there is, and says in every enriched record that a newer one does not parse.
     pub fn keep_policy(&mut self, problem: &str) {
-        let _ = problem;
+        let id = self.loaded.id.split(' ').next().unwrap_or_default();
+        self.loaded.id = format!("{id} (a newer one does not parse: {problem})");
     }
 
     /// The id of the policy as the records give it.
@@ -54,17 +117,208 @@ impl Engine {
         &self.loaded.id
     }
 
+    /// How many alerts `alerts.per_hour` has suppressed.
+    #[must_use]
+    pub fn rate_limited(&self) -> u64 {
+        self.episodes.overflow()
+    }
+
     /// Judges one record and appends it to `out`, enriched where there is something to say. `time` is the shipper's
     /// time of the record; the record's own counts first.
     ///
     /// Whatever the record is, `out` gets at least its bytes.
     pub fn inspect(&mut self, record: &[u8], time: Option<Time>, out: &mut Vec<u8>) -> Outcome {
-        let _ = time;
-        let scanned = self.scanner.scan(&RECORD, record);
-        out.extend_from_slice(record);
-        match scanned {
-            Ok(_) => Outcome::Passed,
-            Err(invalid) => Outcome::Invalid(invalid),
+        // The scanners leave their places, so that what they found can be read while the rest of the engine works.
+        let mut scanner = std::mem::take(&mut self.scanner);
+        let mut inner = std::mem::take(&mut self.inner);
+        let outcome = match scanner.scan(&self.shape, record) {
+            Ok(fields) => self.inspect_fields(&fields, &mut inner, time, out),
+            Err(invalid) => {
+                out.extend_from_slice(record);
+                Outcome::Invalid(invalid)
+            }
+        };
+        self.scanner = scanner;
+        self.inner = inner;
+        outcome
+    }
+
+    fn inspect_fields(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        inner: &mut Scanner,
+        time: Option<Time>,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        if let Some(observations) = source::observe(fields, &mut self.reader) {
+            let judgement = self.judge(observations, time, None);
+            return self.answer(fields, &judgement, out);
         }
+        // A container's log line was observed above: what it says is the application's, not an event.
+        if let Some(text) = envelope::open(fields) {
+            let (observations, error) = self.read_through(text.as_bytes(), inner);
+            if !observations.is_empty() || error.is_some() {
+                let judgement = self.judge(observations, time, error);
+                return self.answer(fields, &judgement, out);
+            }
+        }
+        if self.loaded.policy.output.enrich == Enrich::All {
+            let judgement = self.judge(Observations::new(), time, None);
+            self.answer(fields, &judgement, out);
+        } else {
+            out.extend_from_slice(fields.record());
+        }
+        Outcome::Passed
+    }
+
+    /// Reads the events in a text that a record carries, and says what of it was cut.
+    fn read_through<'t>(&mut self, text: &'t [u8], inner: &mut Scanner) -> (Observations<'t>, Option<String>) {
+        let mut observations = Observations::new();
+        let mut cut = 0;
+        for line in envelope::lines(text) {
+            match line {
+                Line::Json(json) => {
+                    if let Ok(fields) = inner.scan(&keys::RECORD, json) {
+                        observations.extend(source::observe(&fields, &mut self.reader).unwrap_or_default());
+                    }
+                }
+                Line::Text(line) => observations.extend(source::observe_line(line, &mut self.reader).unwrap_or_default()),
+                Line::Cut(part) => cut += part.len(),
+            }
+        }
+        let error = (cut > 0).then(|| format!("{cut} bytes of an event that was cut are not judged"));
+        (observations, error)
+    }
+
+    fn judge<'a>(&mut self, observations: Observations<'a>, time: Option<Time>, error: Option<String>) -> Judgement<'a> {
+        let mut judgement = Judgement { at: time.unwrap_or(self.now), error, ..Judgement::default() };
+        for (index, observation) in observations.iter().enumerate() {
+            let at = observed_at(observation, time, self.now);
+            self.now = at;
+            if index == 0 {
+                judgement.at = at;
+            }
+            self.learning.see(at);
+            let policy = &self.loaded.policy;
+            let readiness = self.learning.readiness(policy.baseline.learn_for);
+            let before = judgement.detections.len();
+            let context = Context { policy, at, readiness };
+            let image = self.images.judge(observation, context, &mut judgement.detections);
+            let found = judgement.detections.len() > before;
+            if judgement.shown.is_none() || (found && before == 0) {
+                judgement.shown = Some((index, image));
+            }
+            if found {
+                let place = image.and_then(|(place, _)| self.images.judged(place));
+                let reference = place.and_then(|judged| judged.reference());
+                for detection in judgement.detections.iter_mut().skip(before) {
+                    settle(detection, observation, reference, at, &self.loaded, &mut self.episodes, self.seed);
+                }
+            }
+        }
+        judgement.observations = observations;
+        judgement
+    }
+
+    /// Writes the record with the verdict.
+    fn answer(&self, fields: &Fields<'_, '_>, judgement: &Judgement<'_>, out: &mut Vec<u8>) -> Outcome {
+        let detections = &judgement.detections;
+        let (outcome, name) = if judgement.observations.is_empty() && judgement.error.is_some() {
+            (Outcome::Skipped, "skipped")
+        } else if detections.iter().any(|detection| detection.suppressed.is_none()) {
+            (Outcome::Match, "match")
+        } else if detections.is_empty() {
+            (Outcome::Clean, "clean")
+        } else {
+            (Outcome::Suppressed, "suppressed")
+        };
+        let output = &self.loaded.policy.output;
+        if output.enrich == Enrich::Findings && detections.is_empty() {
+            out.extend_from_slice(fields.record());
+            return outcome;
+        }
+        let shown = judgement.shown.and_then(|(index, image)| Some((judgement.observations.get(index)?, image)));
+        let image = shown.and_then(|(subject, image)| {
+            let (place, index) = image?;
+            let digest = subject.images.get(index).and_then(|image| image.digest.as_ref());
+            Some((self.images.judged(place)?, digest))
+        });
+        let verdict = Verdict {
+            name,
+            subject: shown.map(|(subject, _)| subject),
+            image,
+            detections,
+            readiness: self.learning.readiness(self.loaded.policy.baseline.learn_for),
+            policy: &self.loaded.id,
+            error: judgement.error.as_deref(),
+            at: judgement.at,
+        };
+        let member = |out: &mut Vec<u8>| enrich::write(output.format, output.field.as_bytes(), &verdict, out);
+        splice(fields.record(), fields.close(), fields.members(self.own), member, out);
+        outcome
+    }
+}
+
+/// The shape of a record under a policy.
+fn shape(loaded: &Loaded) -> (Shape, Key) {
+    let own = format!("/{}", loaded.policy.output.field.replace('~', "~0").replace('/', "~1"));
+    let pointers: Vec<&str> = keys::RECORD_KEYS.iter().copied().chain([&*own]).collect();
+    let mut shape = Shape::new(&pointers);
+    let own = Key(keys::RECORD_KEYS.len() as u16);
+    shape.keep_all(own);
+    (shape, own)
+}
+
+/// The time of an observation: its own, unless that lies in the shipper's future.
+fn observed_at(observation: &Observation<'_>, time: Option<Time>, now: Time) -> Time {
+    match (observation.time, time) {
+        (Some(own), Some(shipper)) if own.since(shipper) > CLOCK_SKEW => shipper,
+        (Some(own), _) => own,
+        (None, shipper) => shipper.unwrap_or(now),
+    }
+}
+
+/// Decides whether a detection counts: excuses first, then its episode.
+fn settle(
+    detection: &mut Detection,
+    observation: &Observation<'_>,
+    image: Option<&Reference>,
+    at: Time,
+    loaded: &Loaded,
+    episodes: &mut Episodes,
+    seed: Seed,
+) {
+    let workload = &observation.workload;
+    let excused = loaded.policy.excuse(workload, image, detection.rule, detection.reason.id, at);
+    if let Some(excused) = &excused
+        && excused.action == Excuse::Downgrade
+    {
+        detection.evidence.push(("severity_before", detection.severity.as_str().into()));
+        detection.evidence.push(("downgraded_by", excused.cause.clone().into()));
+        detection.severity = detection.severity.downgraded();
+    }
+    let parts = [
+        detection.rule.as_str().as_bytes(),
+        detection.reason.id.as_bytes(),
+        workload.cluster.as_bytes(),
+        workload.namespace.as_bytes(),
+        workload.kind.as_bytes(),
+        workload.name.as_bytes(),
+        detection.entity.as_bytes(),
+    ];
+    let suppresses = |excused: &crate::policy::Excused| excused.action == Excuse::Suppress;
+    if let Some(excused) = excused.filter(suppresses) {
+        detection.suppressed = Some(excused.cause.into());
+    }
+    let key = seed.hash(&parts);
+    let name = Seed([0, 0]).hash(&parts);
+    let (episode, due) = episodes.see(key, name, at, &loaded.policy.alerts, detection.suppressed.is_some());
+    detection.episode = episode;
+    if detection.suppressed.is_none() {
+        detection.suppressed = match due {
+            Due::Now => None,
+            Due::Cooldown => Some("cooldown".into()),
+            Due::RateLimit => Some("rate-limit".into()),
+        };
     }
 }

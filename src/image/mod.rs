@@ -1,5 +1,10 @@
 //! Container images: references, patterns over them, and names that imitate others.
 
-/// stub
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pattern;
+mod brands;
+mod lookalike;
+mod pattern;
+mod reference;
+
+pub use lookalike::{Known, Lookalike};
+pub use pattern::{Fit, Pattern, PatternError, Specificity};
+pub use reference::{Reference, ReferenceError};

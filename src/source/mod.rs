@@ -1,6 +1,17 @@
 //! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
 
+mod containerd;
+mod crio;
+mod docker;
+pub(crate) mod envelope;
+mod falco;
 pub(crate) mod keys;
+mod kubernetes_event;
+mod kubernetes_object;
+mod object;
+mod owner;
+mod swarm;
+mod tetragon;
 
 use once_cell::sync::Lazy;
 use smallvec::SmallVec;
@@ -16,8 +27,19 @@ pub type Observations<'a> = SmallVec<[Observation<'a>; 1]>;
 /// The order matters where an application can write into its own record: a container's log line stays one, whatever
 /// it says, so that nobody can print an event of somebody else.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
-    let _ = (fields, reader);
-    None
+    docker::observe(fields, reader)
+        .or_else(|| swarm::observe(fields, reader))
+        .or_else(|| kubernetes_event::observe(fields, reader))
+        .or_else(|| falco::observe(fields, reader))
+        .or_else(|| tetragon::observe(fields, reader))
+        .or_else(|| containerd::observe(fields, reader))
+        .or_else(|| crio::observe(fields, reader))
+        .or_else(|| kubernetes_object::observe(fields, reader))
+}
+
+/// Reads a line of text that is no JSON; none when no source knows it.
+pub fn observe_line<'a>(line: &'a [u8], reader: &mut Reader) -> Option<Observations<'a>> {
+    containerd::observe_line(line, reader).or_else(|| crio::observe_line(line, reader))
 }
 
 /// What sources share to read a value of a record more closely.

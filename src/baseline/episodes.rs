@@ -1,0 +1,148 @@
+//! Episodes: detections that go on are one alert, not thousands.
+
+use super::{Table, Worth};
+use crate::detect::{Episode, State};
+use crate::policy::Alerts;
+use crate::time::{DAY, Time};
+
+/// An episode that was quiet for this long, in seconds, is over; or for twice the cool-down, where that is longer.
+const QUIET: i64 = DAY;
+
+const HOUR: i64 = 3600;
+
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    id: u64,
+    last: Time,
+    alerted: Option<Time>,
+    count: u32,
+}
+
+impl Worth for Running {
+    fn worth(&self) -> i64 {
+        self.last.sec
+    }
+}
+
+/// Whether an alert is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// It is.
+    Now,
+    /// The episode alerted within the cool-down.
+    Cooldown,
+    /// The hour has had its alerts.
+    RateLimit,
+}
+
+/// All running episodes, and how many alerts the hour has had.
+#[derive(Debug)]
+pub struct Episodes {
+    running: Table<Running>,
+    hour: i64,
+    alerts: u32,
+    /// How many alerts the cap has suppressed so far.
+    overflow: u64,
+}
+
+impl Episodes {
+    /// None yet, and later at most that many at a time.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        Self { running: Table::new(capacity), hour: i64::MIN, alerts: 0, overflow: 0 }
+    }
+
+    /// How many alerts the cap has suppressed so far.
+    #[must_use]
+    pub fn overflow(&self) -> u64 {
+        self.overflow
+    }
+
+    /// Puts a detection into its episode. `key` is the keyed hash of what the episode is about; `name` is a hash of the
+    /// same without a key, from which the id is made, so that every instance gives the same one. An excused detection
+    /// takes part in its episode without alerting.
+    pub fn see(&mut self, key: u64, name: u64, at: Time, alerts: &Alerts, excused: bool) -> (Episode, Due) {
+        let cooldown = i64::from(alerts.cooldown);
+        let quiet = QUIET.max(cooldown * 2);
+        let known = self.running.get_mut(key).filter(|running| at.since(running.last) <= quiet);
+        if let Some(running) = known {
+            running.last = running.last.max(at);
+            running.count = running.count.saturating_add(1);
+            let episode = Episode { id: running.id, state: State::Ongoing, count: running.count };
+            if excused || running.alerted.is_some_and(|alerted| at.since(alerted) < cooldown) {
+                return (episode, Due::Cooldown);
+            }
+            let due = self.take_alert(at, alerts.per_hour);
+            if due == Due::Now
+                && let Some(running) = self.running.get_mut(key)
+            {
+                running.alerted = Some(at);
+            }
+            return (episode, due);
+        }
+        let id = mix(name ^ at.sec as u64);
+        let due = if excused { Due::Cooldown } else { self.take_alert(at, alerts.per_hour) };
+        // An alert that the cap has swallowed is due again with the next detection.
+        let alerted = (due == Due::Now).then_some(at);
+        self.running.put(key, Running { id, last: at, alerted, count: 1 });
+        (Episode { id, state: State::New, count: 1 }, due)
+    }
+
+    fn take_alert(&mut self, at: Time, per_hour: u32) -> Due {
+        let hour = at.sec.div_euclid(HOUR);
+        // A record from an earlier hour counts into the current one: disorder is no way round the cap.
+        if hour > self.hour {
+            self.hour = hour;
+            self.alerts = 0;
+        }
+        if self.alerts >= per_hour {
+            self.overflow = self.overflow.saturating_add(1);
+            return Due::RateLimit;
+        }
+        self.alerts += 1;
+        Due::Now
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): neighbouring seconds get unlike ids.
+fn mix(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alerts() -> Alerts {
+        Alerts { cooldown: 3600, per_hour: 2 }
+    }
+
+    #[test]
+    fn an_episode_begins_goes_on_and_ends() {
+        let mut episodes = Episodes::new(8);
+        let mut see = |sec| {
+            let (episode, due) = episodes.see(1, 1, Time::from_sec(sec), &alerts(), false);
+            (episode.state, episode.count, due, episode.id)
+        };
+        let (state, count, due, id) = see(0);
+        assert_eq!((state, count, due), (State::New, 1, Due::Now));
+        assert_eq!(see(10), (State::Ongoing, 2, Due::Cooldown, id));
+        assert_eq!(see(-5), (State::Ongoing, 3, Due::Cooldown, id));
+        assert_eq!(see(3600), (State::Ongoing, 4, Due::Now, id));
+        let (state, count, due, later) = see(3600 + DAY + 1);
+        assert_eq!((state, count, due), (State::New, 1, Due::Now));
+        assert_ne!(id, later);
+    }
+
+    #[test]
+    fn the_hour_has_a_cap() {
+        let mut episodes = Episodes::new(8);
+        let mut due = |key, sec| episodes.see(key, key, Time::from_sec(sec), &alerts(), false).1;
+        assert_eq!([due(1, 0), due(2, 1), due(3, 2)], [Due::Now, Due::Now, Due::RateLimit]);
+        assert_eq!(due(3, 3), Due::RateLimit, "what the cap swallowed is still due");
+        assert_eq!(due(3, 3600), Due::Now);
+        assert_eq!(episodes.overflow(), 2);
+    }
+}

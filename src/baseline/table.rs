@@ -1,0 +1,156 @@
+//! A map of a fixed size that keeps what is worth keeping.
+
+use hashbrown::HashTable;
+
+/// What a value is worth to keep, against its neighbours.
+pub trait Worth {
+    /// The value with the least goes first.
+    fn worth(&self) -> i64;
+}
+
+/// How many values compete for the place of a new one.
+///
+/// A flood of new keys can then push out at most one in eight of what was there before: once each neighbourhood holds
+/// one worthless newcomer, newcomers push out each other.
+const NEIGHBOURHOOD: usize = 8;
+
+/// A map from hashes to values with room for a fixed number of them.
+#[derive(Debug)]
+pub struct Table<V> {
+    places: HashTable<u32>,
+    entries: Vec<(u64, V)>,
+    capacity: usize,
+    hand: usize,
+}
+
+impl<V: Worth> Table<V> {
+    /// An empty table. Its memory is taken now: it does not grow later.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        let capacity = (capacity as usize).max(NEIGHBOURHOOD);
+        Self { places: HashTable::with_capacity(capacity), entries: Vec::with_capacity(capacity), capacity, hand: 0 }
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether a new value would push out another.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.entries.len() == self.capacity
+    }
+
+    /// The place of a key, for [`at`](Self::at). It holds until the next [`put`](Self::put).
+    #[must_use]
+    pub fn find(&self, key: u64) -> Option<u32> {
+        let same = |&place: &u32| self.entries.get(place as usize).is_some_and(|(at, _)| *at == key);
+        self.places.find(key, same).copied()
+    }
+
+    /// The value at a place.
+    #[must_use]
+    pub fn at(&self, place: u32) -> Option<&V> {
+        self.entries.get(place as usize).map(|(_, value)| value)
+    }
+
+    /// The value at a place, to be changed.
+    pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
+        self.entries.get_mut(place as usize).map(|(_, value)| value)
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: u64) -> Option<&V> {
+        self.at(self.find(key)?)
+    }
+
+    /// The value of a key, to be changed.
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
+        let place = self.find(key)?;
+        self.at_mut(place)
+    }
+
+    /// All keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
+        self.entries.iter().map(|(key, value)| (*key, value))
+    }
+
+    /// Puts a value for a key and gives its place. Where the table is full, the value worth least of a neighbourhood
+    /// makes room.
+    pub fn put(&mut self, key: u64, value: V) -> u32 {
+        if let Some(place) = self.find(key) {
+            if let Some(at) = self.at_mut(place) {
+                *at = value;
+            }
+            return place;
+        }
+        let place = if self.is_full() { self.make_room() } else { self.entries.len() };
+        match self.entries.get_mut(place) {
+            Some(entry) => *entry = (key, value),
+            None => self.entries.push((key, value)),
+        }
+        let entries = &self.entries;
+        let rehash = |&place: &u32| entries.get(place as usize).map_or(0, |(key, _)| *key);
+        self.places.insert_unique(key, place as u32, rehash);
+        place as u32
+    }
+
+    /// Takes the value worth least of the next neighbourhood out of the index and gives its place.
+    fn make_room(&mut self) -> usize {
+        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % self.capacity);
+        let worth = |place: &usize| self.entries.get(*place).map_or(i64::MIN, |(_, value)| value.worth());
+        let place = neighbours.min_by_key(worth).unwrap_or(0);
+        self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity;
+        if let Some((key, _)) = self.entries.get(place)
+            && let Ok(entry) = self.places.find_entry(*key, |&at| at as usize == place)
+        {
+            entry.remove();
+        }
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Worth for i64 {
+        fn worth(&self) -> i64 {
+            *self
+        }
+    }
+
+    #[test]
+    fn keeps_what_is_worth_more() {
+        let seed = crate::baseline::Seed([1, 2]);
+        let key = |name: u64| seed.hash(&[&name.to_le_bytes()]);
+        let mut table = Table::new(1024);
+        for name in 0..1024 {
+            table.put(key(name), 100_i64);
+        }
+        for name in 1024..200_000 {
+            table.put(key(name), 1);
+            assert_eq!(table.get(key(name)), Some(&1));
+        }
+        assert_eq!(table.len(), 1024);
+        let kept = (0..1024).filter(|&name| table.get(key(name)).is_some()).count();
+        assert_eq!(kept, 1024 * 7 / 8);
+    }
+
+    #[test]
+    fn replaces() {
+        let mut table = Table::new(8);
+        let place = table.put(7, 1_i64);
+        assert_eq!(table.put(7, 2), place);
+        assert_eq!((table.len(), table.get(7)), (1, Some(&2)));
+    }
+}

@@ -1,0 +1,244 @@
+//! `run`: the main job. NDJSON in, NDJSON out, in order, nothing lost.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tempfile::TempDir;
+use tidewaiter::host::component::Component;
+use tidewaiter::host::fluent_bit::{FluentBit, Log};
+use tidewaiter::host::{Batch, Host, Verdict};
+
+use super::{Format, Guest, exit, findings, input, style};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Files of records, one JSON object a line; `-` is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    files: Vec<PathBuf>,
+    /// The policy; without one the built-in policy learns
+    #[arg(short, long, value_name = "POLICY")]
+    policy: Option<PathBuf>,
+    /// The module to run
+    #[arg(long, value_enum, default_value = "component")]
+    guest: Guest,
+    /// Print only what matches
+    #[arg(long)]
+    findings: bool,
+    /// How to print findings: text on a terminal, ndjson otherwise
+    #[arg(long, value_enum, requires = "findings")]
+    format: Option<Format>,
+    /// Exit with 1 when anything matches
+    #[arg(long)]
+    fail_on_match: bool,
+}
+
+/// How much to read at a time. A batch costs some microseconds beside its records.
+const CHUNK: usize = 256 * 1024;
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let (loaded, text) = input::policy(arguments.policy.as_ref())?;
+    let mut running = Running::start(arguments.guest, text.as_deref())?;
+    let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Text } else { Format::Ndjson });
+    let mut sink = Sink {
+        out: anstream::AutoStream::auto(io::stdout()),
+        findings: arguments.findings.then_some(format),
+        field: loaded.policy.output.field,
+        listed: 0,
+    };
+    let mut counts = Counts::default();
+    let done = sink.begin().and_then(|()| {
+        for path in &arguments.files {
+            stream(path, &mut *running.guest, &mut sink, &mut counts)?;
+        }
+        sink.finish()
+    });
+    let closed = done.as_ref().err().and_then(|error| error.downcast_ref::<io::Error>()).is_some_and(exit::is_closed_pipe);
+    if !closed {
+        done?;
+    }
+    counts.print();
+    let matched = arguments.fail_on_match && counts.matched > 0;
+    Ok(ExitCode::from(if matched { exit::FINDINGS } else { 0 }))
+}
+
+/// A guest with a policy.
+pub struct Running {
+    pub guest: Box<dyn Host>,
+    /// Where the module for Fluent Bit finds its policy; it goes with the guest.
+    _folder: Option<TempDir>,
+}
+
+impl Running {
+    /// Starts a guest with the text of a policy, or with the built-in one.
+    pub fn start(guest: Guest, policy: Option<&str>) -> Result<Self> {
+        if guest == Guest::Component {
+            return Ok(Self { guest: Box::new(Component::new(policy, seed())?), _folder: None });
+        }
+        let folder = tempfile::tempdir().context("cannot make a folder for the policy")?;
+        if let Some(policy) = policy {
+            std::fs::write(folder.path().join("tidewaiter.yaml"), policy).context("cannot write the policy")?;
+        }
+        let guest = FluentBit::new(&[(folder.path(), "policy")], Log::Stderr)?;
+        Ok(Self { guest: Box::new(guest), _folder: Some(folder) })
+    }
+}
+
+/// Two random numbers, from the keys that the standard library gives its own hash maps.
+fn seed() -> [u64; 2] {
+    use std::hash::{BuildHasher, RandomState};
+    [RandomState::new().hash_one(0), RandomState::new().hash_one(1)]
+}
+
+/// Runs one input through the guest, as fast as it comes: what is complete goes out before more is waited for.
+fn stream(path: &PathBuf, guest: &mut dyn Host, sink: &mut Sink, counts: &mut Counts) -> Result<()> {
+    let mut file = input::open(path)?;
+    let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let progress = progress(length);
+    let mut pending = Vec::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = match file.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        let fresh = chunk.get(..read).unwrap_or_default();
+        let last_newline = fresh.iter().rposition(|byte| *byte == b'\n');
+        let complete = match last_newline {
+            // The last line may lack its newline.
+            None if read == 0 => pending.len(),
+            None => 0,
+            Some(at) => pending.len() + at + 1,
+        };
+        pending.extend_from_slice(fresh);
+        if complete > 0 {
+            let lines = pending.get(..complete).unwrap_or_default();
+            let batch = guest.inspect(lines, None)?;
+            counts.add(lines, &batch);
+            sink.write(&batch)?;
+            pending.drain(..complete);
+        }
+        if read == 0 {
+            break;
+        }
+        progress.inc(read as u64);
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn progress(length: u64) -> ProgressBar {
+    // A bar for what takes a moment and has an end; never into a pipe.
+    const LONG: u64 = 16 << 20;
+    if length < LONG || io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3}% {bytes_per_sec}, {eta} left");
+    let bar = ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Where records go: all of them as they are, or findings alone.
+struct Sink {
+    out: anstream::AutoStream<io::Stdout>,
+    findings: Option<Format>,
+    field: String,
+    listed: u64,
+}
+
+impl Sink {
+    fn begin(&mut self) -> Result<()> {
+        if self.findings == Some(Format::Json) {
+            self.out.write_all(b"[")?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<()> {
+        let Some(format) = self.findings else {
+            // Records may hold what looks like a colour: they go out as they are.
+            let mut out = io::stdout().lock();
+            out.write_all(&batch.records)?;
+            out.flush()?;
+            return Ok(());
+        };
+        let lines = batch.records.split_inclusive(|byte| *byte == b'\n').zip(&batch.verdicts);
+        let mut page = Vec::new();
+        for (line, _) in lines.filter(|(_, verdict)| **verdict == Verdict::Match) {
+            let line = line.trim_ascii_end();
+            match format {
+                Format::Text => findings::print(&mut page, line, &self.field)?,
+                Format::Ndjson => page.extend_from_slice(&[line, b"\n"].concat()),
+                Format::Json => page.extend_from_slice(&[if self.listed == 0 { b"\n" } else { b",\n" }, line].concat()),
+            }
+            self.listed += 1;
+        }
+        if format == Format::Text {
+            self.out.write_all(&page)?;
+            self.out.flush()?;
+        } else {
+            io::stdout().write_all(&page)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.findings == Some(Format::Json) {
+            self.out.write_all(b"\n]\n")?;
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+/// What became of the records.
+#[derive(Debug, Default)]
+struct Counts {
+    read: u64,
+    written: u64,
+    clean: u64,
+    matched: u64,
+    suppressed: u64,
+    skipped: u64,
+    invalid: u64,
+}
+
+impl Counts {
+    fn add(&mut self, lines: &[u8], batch: &Batch) {
+        // A blank line is no record.
+        let records = |text: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
+        self.read += records(lines) as u64;
+        self.written += records(&batch.records) as u64;
+        for verdict in &batch.verdicts {
+            match verdict {
+                Verdict::Passed => {}
+                Verdict::Clean => self.clean += 1,
+                Verdict::Match => self.matched += 1,
+                Verdict::Suppressed => self.suppressed += 1,
+                Verdict::Skipped => self.skipped += 1,
+                Verdict::Invalid => self.invalid += 1,
+            }
+        }
+    }
+
+    fn print(&self) {
+        let enriched = self.clean + self.matched + self.suppressed + self.skipped;
+        anstream::eprintln!(
+            "{} in, {} out: {enriched} container events, {} matched, {} suppressed, {} skipped",
+            style::count(self.read, "record"),
+            self.written,
+            self.matched,
+            self.suppressed,
+            self.skipped + self.invalid,
+        );
+        if self.invalid > 0 {
+            let lines = if self.invalid == 1 { "1 line is" } else { &format!("{} lines are", self.invalid) };
+            style::warning(&format!("{lines} no JSON object, and passed on as read"));
+        }
+    }
+}

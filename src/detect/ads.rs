@@ -1,0 +1,109 @@
+//! What each rule is for and what to do when it fires: its Alerting and Detection Strategy, in the sections of
+//! Palantir's [ADS framework](https://github.com/palantir/alerting-detection-strategy-framework).
+
+use super::{Reason, image};
+use crate::policy::RuleName;
+
+/// The strategy of one rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Ads {
+    /// The rule.
+    pub rule: RuleName,
+    /// Whether this version judges by it.
+    pub judged: bool,
+    /// What it detects.
+    pub goal: &'static str,
+    /// How.
+    pub strategy: &'static str,
+    /// Why, one by one.
+    pub reasons: &'static [&'static Reason],
+    /// What it does not see.
+    pub blind_spots: &'static [&'static str],
+    /// What sets it off without harm, and what to do about that.
+    pub false_positives: &'static [&'static str],
+    /// What to do when it fires, in this order.
+    pub response: &'static [&'static str],
+}
+
+/// The strategy of a rule.
+#[must_use]
+pub fn of(rule: RuleName) -> &'static Ads {
+    match rule {
+        RuleName::UnauthorizedImage => &UNAUTHORIZED_IMAGE,
+        RuleName::AnomalousTraffic => &ANOMALOUS_TRAFFIC,
+        RuleName::RestartSpike => &RESTART_SPIKE,
+    }
+}
+
+const UNAUTHORIZED_IMAGE: Ads = Ads {
+    rule: RuleName::UnauthorizedImage,
+    judged: true,
+    goal: "An image is pulled or deployed from a repository that nobody authorised, or from one that pretends to be \
+           authorised. Whoever builds a botnet out of containers has to bring an image first.",
+    strategy: "Every image of every container event is parsed as Docker parses it, brought into one canonical form, and \
+               judged by the policy: deny and allow rules over whole path components, tags, digests. Names nobody \
+               allowed are compared with those somebody did, and with the well-known ones. Digests are remembered, so \
+               that a tag that moves is seen.",
+    reasons: image::reasons::ALL,
+    blind_spots: &[
+        "An image that is pushed over an allowed tag before the tag was ever seen here: pin the digest.",
+        "An image that is changed while it runs: that is for a runtime sensor, whose alerts are read.",
+        "CRI-O's short names: it resolves them by registries.conf, and they are read as Docker would.",
+        "Tags that move on hosts of several architectures look like drift where only image ids are reported.",
+    ],
+    false_positives: &[
+        "Development namespaces that deploy whatever they like: an exception that suppresses or downgrades, with an end.",
+        "A new supplier: an allow rule for its namespace, not for its registry.",
+        "A base image that is rebuilt under the same version tag: a low or high digest-drift; pin it, or except it.",
+    ],
+    response: &[
+        "Ask who deployed it: the audit record names the user; check with the owner of the workload.",
+        "Compare with the baseline: has this workload, this namespace, ever used the registry?",
+        "Isolate the workload: deny its egress, scale it to zero, keep the pod for evidence; do not delete it first.",
+        "Keep the image by digest and look into it: entry point, layers, what it connects to.",
+        "Look for the same image, digest and registry on every other node and cluster.",
+        "Find the way in: who could create the workload, with which credentials; revoke them.",
+        "Then close the gap: an admission policy that enforces what this one reports, or an allow rule if it was right.",
+    ],
+};
+
+const ANOMALOUS_TRAFFIC: Ads = Ads {
+    rule: RuleName::AnomalousTraffic,
+    judged: false,
+    goal: "A container talks to the outside as command and control does.",
+    strategy: "Connections of each workload to each destination are judged by timing, novelty and prevalence, against \
+               lists of known hostile destinations and against the workload's own baseline.",
+    reasons: &[],
+    blind_spots: &[
+        "Beacons with heavy jitter, or through services that everybody uses.",
+        "Destinations that are contacted a handful of times.",
+    ],
+    false_positives: &["Pollers, health checks, package mirrors: allow their domains.", "Scheduled maintenance: a window."],
+    response: &[
+        "Verify the destination: who else talks to it, since when, what it is.",
+        "Isolate the workload: deny its egress, keep the pod for evidence.",
+        "Look for other workloads that talk to the same destination.",
+        "Find out how the workload came to do it: its image, its last deployment, its process tree.",
+    ],
+};
+
+const RESTART_SPIKE: Ads = Ads {
+    rule: RuleName::RestartSpike,
+    judged: false,
+    goal: "A workload restarts, or uses resources, above its own baseline.",
+    strategy: "Restarts are counted once each and judged against the workload's own rate; resource use against its own \
+               level and its limit.",
+    reasons: &[],
+    blind_spots: &["A workload that is new and hostile from its first hour on has no baseline of its own."],
+    false_positives: &[
+        "Rollouts and scaling.",
+        "Node drains and reboots.",
+        "Scheduled maintenance: a window.",
+    ],
+    response: &[
+        "Check for a rollout, a node drain or a maintenance first.",
+        "Read the exit codes and the last log lines; look for out-of-memory kills.",
+        "Look for a new image or a new destination of the same workload within the hour.",
+        "Isolate the workload if both came together.",
+    ],
+};

@@ -1,0 +1,188 @@
+//! The three rules, and what they say when they fire. A rule is one file.
+
+pub mod ads;
+pub mod image;
+
+use std::borrow::Cow;
+
+use crate::policy::RuleName;
+
+/// How much a detection matters, as the report and most SIEMs grade it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// Worth a look when something else points there too.
+    Low,
+    /// Worth a look today.
+    Medium,
+    /// Worth a look now.
+    High,
+}
+
+impl Severity {
+    /// The name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    /// One step down; the lowest stays.
+    #[must_use]
+    pub const fn downgraded(self) -> Self {
+        match self {
+            Self::High => Self::Medium,
+            Self::Medium | Self::Low => Self::Low,
+        }
+    }
+}
+
+/// A technique of [MITRE ATT&CK](https://attack.mitre.org/) under one of its tactics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Technique {
+    /// The tactic's id.
+    pub tactic: &'static str,
+    /// The tactic's name.
+    pub tactic_name: &'static str,
+    /// The technique's id, with that of the sub-technique.
+    pub id: &'static str,
+    /// The name of the technique.
+    pub name: &'static str,
+    /// The name of the sub-technique, where there is one.
+    pub sub_name: Option<&'static str>,
+}
+
+/// The techniques that the rules name; names and tactics are those of ATT&CK 18.
+pub mod attack {
+    use super::Technique;
+
+    const fn technique(
+        (tactic, tactic_name): (&'static str, &'static str),
+        id: &'static str,
+        name: &'static str,
+        sub_name: Option<&'static str>,
+    ) -> Technique {
+        Technique { tactic, tactic_name, id, name, sub_name }
+    }
+
+    const RESOURCE_DEVELOPMENT: (&str, &str) = ("TA0042", "Resource Development");
+    const EXECUTION: (&str, &str) = ("TA0002", "Execution");
+    const PERSISTENCE: (&str, &str) = ("TA0003", "Persistence");
+    const DEFENSE_EVASION: (&str, &str) = ("TA0005", "Defense Evasion");
+
+    /// What the report is about: it comes first in every detection.
+    pub const BOTNET: Technique =
+        technique(RESOURCE_DEVELOPMENT, "T1584.005", "Compromise Infrastructure", Some("Botnet"));
+    /// A container is brought up to run something.
+    pub const DEPLOY_CONTAINER: Technique = technique(EXECUTION, "T1610", "Deploy Container", None);
+    /// An image that carries something malicious.
+    pub const MALICIOUS_IMAGE: Technique =
+        technique(EXECUTION, "T1204.003", "User Execution", Some("Malicious Image"));
+    /// A name that imitates another.
+    pub const MASQUERADING: Technique =
+        technique(DEFENSE_EVASION, "T1036.005", "Masquerading", Some("Match Legitimate Resource Name or Location"));
+    /// An image in one's own registry that was changed.
+    pub const IMPLANT_IMAGE: Technique = technique(PERSISTENCE, "T1525", "Implant Internal Image", None);
+}
+
+/// Why a rule fires: what is the same for every detection of one reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reason {
+    /// The stable id, kebab-case.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// How sure and how bad, 0–100: detections of one rule are comparable by it.
+    pub score: u8,
+    /// The techniques, the report's first.
+    pub attack: &'static [Technique],
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+}
+
+/// A piece of evidence.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Datum {
+    /// A name, a digest, a pattern.
+    Text(String),
+    /// A count or a measure.
+    Number(f64),
+}
+
+impl From<&str> for Datum {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Datum {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<f64> for Datum {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// What a rule found in one record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Detection {
+    /// The rule that fired.
+    pub rule: RuleName,
+    /// Why.
+    pub reason: &'static Reason,
+    /// How much it matters here: the reason's, or less.
+    pub severity: Severity,
+    /// How sure and how bad, 0–100.
+    pub score: u8,
+    /// One sentence.
+    pub message: String,
+    /// The facts behind the sentence.
+    pub evidence: Vec<(&'static str, Datum)>,
+    /// What the episode is about, beside the rule, the reason and the workload.
+    pub entity: String,
+    /// The episode, once it has one.
+    pub episode: Episode,
+    /// The cause, when the detection does not count.
+    pub suppressed: Option<Cow<'static, str>>,
+}
+
+/// Where a detection stands in a series of equal ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Episode {
+    /// Its id: the same for the same rule, reason, workload, entity and beginning, on every instance.
+    pub id: u64,
+    /// Whether the series begins, goes on or has ended.
+    pub state: State,
+    /// How many detections it has, this one included.
+    pub count: u32,
+}
+
+/// The state of an episode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum State {
+    /// This detection is the first.
+    #[default]
+    New,
+    /// There were others before.
+    Ongoing,
+    /// There have been none for a while.
+    Closed,
+}
+
+impl State {
+    /// The name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Ongoing => "ongoing",
+            Self::Closed => "closed",
+        }
+    }
+}

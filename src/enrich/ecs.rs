@@ -1,0 +1,129 @@
+//! [Elastic Common Schema](https://www.elastic.co/docs/reference/ecs) 9.
+//!
+//! The fields of ECS stand under the policy's `output.field`, as everything that is added does; a pipeline that wants
+//! them at the top level lifts them there. `event.kind` is `alert`: `signal` is reserved for Elastic's own engine. ECS
+//! has room for one rule in an event: that of the detection with the highest score; all of them follow in `detections`.
+
+use super::{Verdict, Writer, episode_id, native, techniques};
+use crate::detect::{Detection, Severity};
+use crate::policy::RuleName;
+use crate::source::Source;
+
+pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
+    let mut object = Writer::object(out);
+    native::write_verdict(verdict, &mut object);
+    let primary = super::primary(verdict.detections);
+    let mut event = Writer::object(object.name("event"));
+    event.text("kind", if primary.is_some_and(|found| found.suppressed.is_none()) { "alert" } else { "event" });
+    event.text("module", "tidewaiter");
+    event.text("dataset", "tidewaiter.alerts");
+    match primary {
+        Some(found) => write_event(found, &mut event),
+        None => event.texts("category", ["host"]),
+    }
+    event.end();
+    if let Some(found) = primary {
+        write_rule(found, verdict, &mut object);
+        write_threat(verdict.detections, &mut object);
+    }
+    write_subject(verdict, &mut object);
+    if verdict.detections.len() > 1 {
+        native::write_detections(verdict, &mut object);
+    }
+    native::write_origin(verdict, &mut object);
+    object.end();
+}
+
+fn write_event(found: &Detection, event: &mut Writer<'_>) {
+    let (category, kind): (&[&str], &[&str]) = match found.rule {
+        RuleName::UnauthorizedImage => (&["threat", "intrusion_detection"], &["indicator"]),
+        RuleName::AnomalousTraffic => (&["network", "intrusion_detection"], &["connection"]),
+        RuleName::RestartSpike => (&["intrusion_detection", "host"], &["change"]),
+    };
+    event.texts("category", category);
+    event.texts("type", kind);
+    event.text("action", found.rule.as_str());
+    event.text("reason", &found.message);
+    // Elastic's scale: low 21, medium 47, high 73.
+    let severity = match found.severity {
+        Severity::Low => 21.0,
+        Severity::Medium => 47.0,
+        Severity::High => 73.0,
+    };
+    event.number("severity", severity);
+    event.number("risk_score", f64::from(found.score));
+    event.text("id", episode_id(found.episode.id));
+}
+
+fn write_rule(found: &Detection, verdict: &Verdict<'_, '_>, object: &mut Writer<'_>) {
+    let mut rule = Writer::object(object.name("rule"));
+    rule.text("id", found.reason.id);
+    rule.text("name", found.rule.as_str());
+    rule.text("category", found.reason.id);
+    rule.text("description", found.reason.meaning);
+    rule.text("ruleset", verdict.policy);
+    rule.text("version", crate::VERSION);
+    rule.end();
+}
+
+fn write_threat(detections: &[Detection], object: &mut Writer<'_>) {
+    let all = techniques(detections);
+    let mut threat = Writer::object(object.name("threat"));
+    threat.text("framework", "MITRE ATT&CK");
+    let mut tactic = Writer::object(threat.name("tactic"));
+    tactic.texts("id", all.iter().map(|technique| technique.tactic));
+    tactic.texts("name", all.iter().map(|technique| technique.tactic_name));
+    tactic.texts("reference", all.iter().map(|at| format!("https://attack.mitre.org/tactics/{}/", at.tactic)));
+    tactic.end();
+    let parent = |id: &'static str| id.split('.').next().unwrap_or(id);
+    let mut technique = Writer::object(threat.name("technique"));
+    technique.texts("id", all.iter().map(|technique| parent(technique.id)));
+    technique.texts("name", all.iter().map(|technique| technique.name));
+    technique.texts("reference", all.iter().map(|at| format!("https://attack.mitre.org/techniques/{}/", parent(at.id))));
+    let subs: Vec<_> = all.iter().filter_map(|technique| Some((technique.id, technique.sub_name?))).collect();
+    let mut sub = Writer::object(technique.name("subtechnique"));
+    sub.texts("id", subs.iter().map(|(id, _)| id));
+    sub.texts("name", subs.iter().map(|(_, name)| name));
+    let page = |id: &str| format!("https://attack.mitre.org/techniques/{}/", id.replace('.', "/"));
+    sub.texts("reference", subs.iter().map(|(id, _)| page(id)));
+    sub.end();
+    technique.end();
+    threat.end();
+}
+
+fn write_subject(verdict: &Verdict<'_, '_>, object: &mut Writer<'_>) {
+    let Some(subject) = verdict.subject else { return };
+    if let Some((judged, observed)) = verdict.image {
+        let mut container = Writer::object(object.name("container"));
+        let mut image = Writer::object(container.name("image"));
+        if let Some(reference) = judged.reference() {
+            image.text("name", reference.name());
+            image.texts("tag", reference.tag.as_deref());
+            let digest = reference.digest.as_deref().map(str::as_bytes).or(super::manifest(observed));
+            if let Some(digest) = digest {
+                let mut hash = Writer::object(image.name("hash"));
+                hash.texts("all", [digest]);
+                hash.end();
+            }
+        }
+        image.end();
+        container.end();
+    }
+    let kind = match subject.source {
+        Source::Docker => "docker",
+        Source::Swarm => "swarm",
+        Source::Containerd | Source::Crio => "cri",
+        _ => "kubernetes",
+    };
+    let mut orchestrator = Writer::object(object.name("orchestrator"));
+    orchestrator.text("type", kind);
+    orchestrator.text("namespace", subject.workload.namespace.as_bytes());
+    let mut cluster = Writer::object(orchestrator.name("cluster"));
+    cluster.text("name", subject.workload.cluster.as_bytes());
+    cluster.end();
+    let mut resource = Writer::object(orchestrator.name("resource"));
+    resource.text("type", subject.workload.kind.as_bytes());
+    resource.text("name", subject.workload.name.as_bytes());
+    resource.end();
+    orchestrator.end();
+}

@@ -1,0 +1,338 @@
+//! The door for Fluent Bit: the C ABI of its [`wasm` filter](https://docs.fluentbit.io/manual/data-pipeline/filters/wasm)
+//! in JSON mode.
+//!
+//! A record whose answer is a trap, NULL, empty or no JSON object is lost there. So whatever goes wrong, the answer is
+//! the record as it came in.
+//!
+//! The state is taken out for the time of a call and put back at its end. After a trap it is simply gone, and the next
+//! call starts afresh; a lock would stay locked for ever.
+
+#![expect(unsafe_code, reason = "a C ABI, and WASI below the standard library")]
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char};
+use std::io::{self, Write};
+
+use once_cell::race::OnceBox;
+
+use super::Pace;
+use crate::VERSION;
+use crate::engine::{Engine, Outcome};
+use crate::policy::{self, Loaded, Problem};
+use crate::time::Time;
+
+/// What the policy is called, in whichever folder it lies.
+const POLICY: &str = "tidewaiter.yaml";
+
+/// The longest policy that is read, in bytes.
+const LONGEST_POLICY: usize = 1 << 20;
+
+/// The most that the answer's buffer keeps from one record to the next, in bytes.
+const KEPT: usize = 1 << 20;
+
+/// What an enrichment may add before the answer's buffer has to move, in bytes.
+const ADDED: usize = 4 << 10;
+
+/// The answer to a record that did not fit into memory: it is lost in any case, and this way somebody hears of it.
+const NO_RECORD: &CStr = c"{\"tidewaiter\":{\"verdict\":\"skipped\",\"error\":\"the record does not fit into memory\"}}";
+
+thread_local! {
+    static GUEST: Cell<Option<Box<Guest>>> = const { Cell::new(None) };
+    /// The policy file that is being read. It is still there after a call that trapped on it.
+    static READING: Cell<Option<File>> = const { Cell::new(None) };
+}
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Makes the module a reactor: with it the linker leaves the other exports alone. Without it each call would run the
+/// constructors and the destructors of libc.
+#[unsafe(no_mangle)]
+pub extern "C" fn _initialize() {
+    // SAFETY: the host calls this once, before any other export.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// Judges one record, as Fluent Bit's `function_name: tidewaiter`. `sec` and `nsec` are the record's time, none when
+/// both are 0; the tag is not looked at.
+///
+/// The answer ends in NUL, is never NULL, and holds until the next call or until `record` is freed.
+///
+/// # Safety
+/// `record` has to be NULL or to point to `record_len` bytes, which nobody changes during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tidewaiter(
+    _tag: *const c_char,
+    _tag_len: u32,
+    sec: u32,
+    nsec: u32,
+    record: *const c_char,
+    record_len: u32,
+) -> *const c_char {
+    if record.is_null() {
+        return NO_RECORD.as_ptr();
+    }
+    let memory = core::arch::wasm32::memory_size(0) << 16;
+    let Some(rest) = memory.checked_sub(record.addr()).and_then(|rest| rest.checked_sub(record_len as usize)) else {
+        return record;
+    };
+    // SAFETY: the caller vouches for the bytes, which lie in memory, as does the one behind them if any are left.
+    let (bytes, is_ended) = unsafe {
+        let bytes = core::slice::from_raw_parts(record.cast::<u8>(), record_len as usize);
+        (bytes, rest > 0 && record.add(bytes.len()).read() == 0)
+    };
+    let mut guest = GUEST.take().unwrap_or_else(Guest::start);
+    let answer = guest.answer(bytes, is_ended, sec, nsec);
+    GUEST.set(Some(guest));
+    answer
+}
+
+/// What became of the last record, as the ordinal of `verdict` in the component's interface. Fluent Bit does not ask.
+#[unsafe(no_mangle)]
+pub extern "C" fn outcome() -> u32 {
+    let guest = GUEST.take();
+    let outcome = guest.as_ref().map_or(Outcome::Passed, |guest| guest.outcome);
+    GUEST.set(guest);
+    match outcome {
+        Outcome::Passed => 0,
+        Outcome::Clean => 1,
+        Outcome::Match => 2,
+        Outcome::Suppressed => 3,
+        Outcome::Skipped => 4,
+        Outcome::Invalid(_) => 5,
+    }
+}
+
+/// The version of the module and the id of its policy, as in `0.1.0 default`. It ends in NUL and holds until the next
+/// call.
+#[unsafe(no_mangle)]
+pub extern "C" fn version() -> *const c_char {
+    let mut guest = GUEST.take().unwrap_or_else(Guest::start);
+    guest.answer = format!("{VERSION} {}\0", guest.engine.policy_id()).into_bytes();
+    let answer = guest.answer.as_ptr().cast();
+    GUEST.set(Some(guest));
+    answer
+}
+
+/// The engine, and what it needs to live in this host.
+struct Guest {
+    engine: Engine,
+    /// The policy file that was read last.
+    file: Option<File>,
+    pace: Pace,
+    answer: Vec<u8>,
+    outcome: Outcome,
+}
+
+impl Guest {
+    #[inline(never)]
+    fn start() -> Box<Self> {
+        let mut seed = [0_u8; 16];
+        // SAFETY: the buffer is as long as it says. Without random numbers the seed is a constant.
+        let _ = unsafe { wasip1::random_get(seed.as_mut_ptr(), seed.len()) };
+        let seed = u128::from_le_bytes(seed);
+        let engine = Engine::new(Loaded::builtin(), [seed as u64, (seed >> 64) as u64]);
+        let mut guest = Box::new(Self {
+            engine,
+            file: None,
+            pace: Pace::default(),
+            answer: Vec::new(),
+            outcome: Outcome::Passed,
+        });
+        guest.look();
+        if guest.file.is_none() {
+            let folders: Vec<_> = folders().iter().map(|folder| folder.name.as_str()).collect();
+            log(&format!(" {VERSION}: no {POLICY} in {}: learning", folders.join(", ")));
+        }
+        guest
+    }
+
+    fn answer(&mut self, record: &[u8], is_ended: bool, sec: u32, nsec: u32) -> *const c_char {
+        if self.answer.capacity() > KEPT {
+            self.answer = Vec::new();
+        }
+        self.answer.clear();
+        if self.answer.try_reserve(record.len() + ADDED).is_err() {
+            self.outcome = Outcome::Skipped;
+            return if is_ended { record.as_ptr().cast() } else { NO_RECORD.as_ptr() };
+        }
+        if self.pace.is_due(sec) {
+            self.look();
+        }
+        let time = (sec != 0 || nsec != 0).then(|| Time { sec: i64::from(sec), nanos: nsec.min(999_999_999) });
+        self.outcome = self.engine.inspect(record, time, &mut self.answer);
+        // What is no JSON may hold a NUL. In all other cases neither the record nor the enrichment can.
+        let is_whole = !matches!(self.outcome, Outcome::Invalid(_)) && !self.answer.is_empty();
+        if is_ended && !is_whole {
+            return record.as_ptr().cast();
+        }
+        self.answer.push(0);
+        self.answer.as_ptr().cast()
+    }
+
+    /// Looks for the policy file, and reads it when it is another one than the last time.
+    #[inline(never)]
+    fn look(&mut self) {
+        let found = find();
+        if self.file == found {
+            return;
+        }
+        match &found {
+            Some(file) => self.read(file),
+            None => {
+                let path = self.file.as_ref().map(File::path).unwrap_or_default();
+                log(&format!(": {path}: gone; policy {} stays", self.engine.policy_id()));
+            }
+        }
+        self.file = found;
+    }
+
+    /// Reads a policy file and goes on with it, or with the policy there is when it is not good.
+    fn read(&mut self, file: &File) {
+        let path = file.path();
+        let result = if READING.replace(Some(*file)).as_ref() == Some(file) {
+            Err(Bad::because("it is beyond this module: reading it stopped"))
+        } else {
+            text(file).and_then(|text| policy::load(&text).map_err(|problems| Bad(problems.into())))
+        };
+        match result {
+            Ok(loaded) => {
+                log(&format!(" {VERSION}: policy {} from {path}", loaded.id));
+                if !loaded.warnings.is_empty() {
+                    log(&format!(": {path}:{}", Summary("warning: ", &loaded.warnings)));
+                }
+                self.engine.set_policy(loaded);
+            }
+            Err(Bad(problems)) => {
+                log(&format!(": {path}:{}", Summary("", &problems)));
+                if let Some(problem) = problems.first() {
+                    self.engine.keep_policy(&problem.to_string());
+                }
+            }
+        }
+        READING.set(None);
+    }
+}
+
+/// Why a policy file does not do.
+struct Bad(Box<[Problem]>);
+
+impl Bad {
+    fn because(message: &str) -> Self {
+        Self([Problem { line: 1, column: 1, length: 1, message: message.to_owned(), help: None }].into())
+    }
+}
+
+/// The first of some problems in a line, and how many there are more.
+struct Summary<'a>(&'a str, &'a [Problem]);
+
+impl std::fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(kind, [first, more @ ..]) = self else { return Ok(()) };
+        write!(f, "{}:{}: {kind}{}", first.line, first.column, first.message)?;
+        if let Some(help) = &first.help {
+            write!(f, " ({help})")?;
+        }
+        if more.is_empty() { Ok(()) } else { write!(f, " (and {} more)", more.len()) }
+    }
+}
+
+/// Writes a line to stderr, which is Fluent Bit's log. A log that cannot be written is no reason to lose a record.
+fn log(message: &str) {
+    let _ = io::stderr().write_all(format!("tidewaiter{message}\n").as_bytes());
+}
+
+/// A folder that the host gives access to.
+struct Folder {
+    fd: wasip1::Fd,
+    name: String,
+}
+
+/// The host's `accessible_paths`, in its order. They stay the same for as long as the module lives.
+fn folders() -> &'static [Folder] {
+    // Unlike a lock, this one is still usable after a trap.
+    static FOLDERS: OnceBox<Vec<Folder>> = OnceBox::new();
+    FOLDERS.get_or_init(|| {
+        let mut folders = Vec::new();
+        for fd in wasip1::FD_STDERR + 1.. {
+            // SAFETY: the call takes a number only, and the union has one variant.
+            let Ok(length) = (unsafe { wasip1::fd_prestat_get(fd).map(|prestat| prestat.u.dir.pr_name_len) }) else {
+                break;
+            };
+            let mut name = vec![0; length];
+            // SAFETY: the buffer is as long as it says.
+            if unsafe { wasip1::fd_prestat_dir_name(fd, name.as_mut_ptr(), length) }.is_ok() {
+                // Some hosts count a NUL at the end.
+                let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
+                folders.push(Folder { fd, name });
+            }
+        }
+        Box::new(folders)
+    })
+}
+
+/// What tells one version of a policy file from another. A file that is replaced, by an editor or by a symbolic link
+/// that moves (as in a ConfigMap's volume), is another file even with the same size and time.
+#[derive(Clone, Copy, PartialEq)]
+struct File {
+    folder: wasip1::Fd,
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: u64,
+}
+
+impl File {
+    fn path(&self) -> String {
+        let folder = folders().iter().find(|folder| folder.fd == self.folder).map_or("", |folder| &folder.name);
+        format!("{}/{POLICY}", folder.trim_end_matches('/'))
+    }
+}
+
+/// The policy in the first folder that has one.
+fn find() -> Option<File> {
+    folders().iter().find_map(|&Folder { fd, .. }| {
+        // SAFETY: the call only reads the path.
+        let stat = unsafe { wasip1::path_filestat_get(fd, wasip1::LOOKUPFLAGS_SYMLINK_FOLLOW, POLICY) }.ok()?;
+        Some(File { folder: fd, device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtim })
+    })
+}
+
+/// The text of a policy file.
+fn text(file: &File) -> Result<String, Bad> {
+    let unreadable = |errno: wasip1::Errno| Bad::because(&format!("cannot be read: {}", errno.message()));
+    let bytes = bytes(file.folder).map_err(unreadable)?;
+    if bytes.len() > LONGEST_POLICY {
+        return Err(Bad::because("longer than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = 1 + good.filter(|&&byte| byte == b'\n').count();
+        Bad([Problem { line, column: 1, length: 1, message: "not UTF-8".to_owned(), help: None }].into())
+    })
+}
+
+/// The policy file in a folder; of one that is too long, a little more than is allowed.
+fn bytes(folder: wasip1::Fd) -> Result<Vec<u8>, wasip1::Errno> {
+    let (follow, rights) = (wasip1::LOOKUPFLAGS_SYMLINK_FOLLOW, wasip1::RIGHTS_FD_READ);
+    // SAFETY: the call only reads the path.
+    let fd = unsafe { wasip1::path_open(folder, follow, POLICY, 0, rights, 0, 0) }?;
+    let mut bytes = Vec::new();
+    let result = loop {
+        let mut part = vec![0; 16 << 10];
+        let iovec = wasip1::Iovec { buf: part.as_mut_ptr(), buf_len: part.len() };
+        // SAFETY: the buffer is as long as it says.
+        match unsafe { wasip1::fd_read(fd, &[iovec]) } {
+            Ok(0) => break Ok(bytes),
+            Ok(length) => bytes.extend_from_slice(part.get(..length).unwrap_or_default()),
+            Err(errno) => break Err(errno),
+        }
+        if bytes.len() > LONGEST_POLICY {
+            break Ok(bytes);
+        }
+    };
+    // SAFETY: the descriptor is ours, and nothing refers to it any more.
+    let _ = unsafe { wasip1::fd_close(fd) };
+    result
+}

@@ -1,0 +1,196 @@
+//! Falco alerts.
+//!
+//! The members are those of [formats.cpp](https://github.com/falcosecurity/falco/blob/master/userspace/engine/formats.cpp);
+//! `output_fields` has the fields that the rule's output names, under their dotted names, each of which may be missing,
+//! `null` or `<NA>`. The id of a container is `host` for what runs outside of any.
+
+use once_cell::sync::Lazy;
+use smallvec::smallvec;
+
+use super::docker::{by_id, is_image_id, unnamed};
+use super::keys::{FALCO_FIELDS as OUTPUT_FIELDS, FALCO_PRIORITY as PRIORITY, FALCO_RULE as RULE, TIME};
+use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, owner};
+use crate::record::{Fields, Shape, Text, keys};
+use crate::time::Time;
+
+keys! {
+    /// The output fields that tell the container.
+    OUTPUT_KEYS {
+        ID = "/container.id",
+        NAME = "/container.name",
+        REPOSITORY = "/container.image.repository",
+        TAG = "/container.image.tag",
+        DIGEST = "/container.image.digest",
+        IMAGE = "/container.image",
+        NAMESPACE = "/k8s.ns.name",
+        POD = "/k8s.pod.name",
+        EVENT_TIME = "/evt.time",
+    }
+}
+
+static OUTPUT: Lazy<Shape> = Lazy::new(|| Shape::new(OUTPUT_KEYS));
+
+/// Reads an alert about a container; none when it is about the host.
+pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
+    if !fields.has(OUTPUT_FIELDS) || !fields.has(RULE) || !fields.has(PRIORITY) {
+        return None;
+    }
+    let output = reader.object(&OUTPUT, fields.get(OUTPUT_FIELDS)?.raw())?;
+    let field = |key| output.text(key).filter(|text| !text.is_empty() && *text != "<NA>");
+    let id = field(ID);
+    if id.as_ref().is_some_and(|id| *id == "host") {
+        return None;
+    }
+    let (name, pod, reference) = (
+        field(NAME),
+        field(POD),
+        reference(field(REPOSITORY), field(TAG), field(IMAGE)),
+    );
+    if id.is_none() && name.is_none() && pod.is_none() && reference.is_none() {
+        return None;
+    }
+    let namespace = field(NAMESPACE).unwrap_or_else(|| "-".into());
+    let workload = match (pod, &name, id) {
+        (Some(pod), _, _) => {
+            let (kind, name) = owner::of_pod(&pod);
+            Workload {
+                namespace,
+                kind,
+                name,
+                ..Workload::default()
+            }
+        }
+        (None, Some(name), _) => Workload {
+            namespace,
+            name: name.clone(),
+            ..unnamed()
+        },
+        (None, None, Some(id)) => Workload {
+            namespace,
+            ..by_id(&id)
+        },
+        (None, None, None) => Workload { namespace, ..unnamed() },
+    };
+    let digest = field(DIGEST)
+        .filter(|digest| digest.as_bytes().starts_with(b"sha256:"))
+        .map(Digest::Manifest);
+    let images = reference
+        .map(|reference| Image {
+            reference,
+            digest,
+            container: name,
+        })
+        .into_iter()
+        .collect();
+    let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
+    let time = time.or_else(|| output.get(EVENT_TIME)?.integer().map(Time::from_nanos));
+    Some(smallvec![Observation {
+        source: Source::Falco,
+        kind: "alert",
+        time,
+        workload,
+        images
+    }])
+}
+
+/// The image as repository and tag, else as it was given when the container was made.
+fn reference<'a>(repository: Option<Text<'a>>, tag: Option<Text<'a>>, image: Option<Text<'a>>) -> Option<Text<'a>> {
+    let reference = match (repository, tag) {
+        (Some(repository), Some(tag)) => Text::from([repository.as_bytes(), b":", tag.as_bytes()].concat()),
+        (Some(repository), None) => repository,
+        (None, _) => image?,
+    };
+    (!is_image_id(reference.as_bytes())).then_some(reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::docker::testing::observed;
+    use super::*;
+
+    const HEX: &str = "5f0c2b9e7d1a4c3f8b6e9d0a1c2b3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e";
+
+    fn alert(output_fields: &str) -> Option<Vec<String>> {
+        let output_fields = output_fields.replace("$HEX", HEX);
+        let record = format!(
+            r#"{{"hostname":"n1","output":"x","priority":"Notice","rule":"Shell","source":"syscall","tags":["a"],
+                "output_fields":{output_fields},"time":"2026-09-21T14:13:20.5Z"}}"#
+        );
+        observed(observe, &record)
+    }
+
+    /// The kind and name of the owner of the pod in the cases.
+    fn web() -> String {
+        let (kind, name) = owner::of_pod(&"web-6d4cf56db6-x7k2p".into());
+        format!("{kind}/{name}")
+    }
+
+    #[rstest::rstest]
+    #[case::pod(
+        r#"{"container.id":"5f0c2b9e7d1a","container.name":"app","container.image.repository":"ghcr.io/acme/web",
+            "container.image.tag":"2","container.image.digest":"sha256:22","k8s.ns.name":"shop",
+            "k8s.pod.name":"web-6d4cf56db6-x7k2p","evt.time":5}"#,
+        "shop/$WEB | ghcr.io/acme/web:2 (app) manifest sha256:22"
+    )]
+    #[case::docker(
+        r#"{"container.id":"5f0c2b9e7d1a","container.name":"app","container.image.repository":"acme/web",
+            "container.image.tag":null,"container.image.digest":"<NA>","k8s.ns.name":"<NA>","k8s.pod.name":null}"#,
+        "-/container/app | acme/web (app)"
+    )]
+    #[case::unknown(
+        r#"{"container.id":"5f0c2b9e7d1a","container.name":"<NA>","container.image.repository":"<NA>",
+            "container.image.tag":"<NA>"}"#,
+        "-/container/5f0c2b9e7d1a"
+    )]
+    #[case::long_id(r#"{"container.id":"$HEX"}"#, "-/container/5f0c2b9e7d1a")]
+    #[case::full_image(r#"{"container.image":"acme/web:1"}"#, "-/container/- | acme/web:1")]
+    #[case::by_id(
+        r#"{"container.id":"a","container.image.repository":"sha256","container.image.tag":"$HEX"}"#,
+        "-/container/a"
+    )]
+    #[case::port(
+        r#"{"container.name":"app","container.image.repository":"r.example:5000/web","container.image.tag":"1"}"#,
+        "-/container/app | r.example:5000/web:1 (app)"
+    )]
+    #[case::escapes(
+        r#"{"container.name":"a\"\u00e9","container.image.repository":"x\/y"}"#,
+        "-/container/a\"é | x/y (a\"é)"
+    )]
+    #[case::wrong_types(
+        r#"{"container.id":7,"container.name":"app","container.image.repository":["a"],"k8s.pod.name":{}}"#,
+        "-/container/app"
+    )]
+    fn alerts(#[case] output_fields: &str, #[case] expected: &str) {
+        let expected = format!(
+            "falco alert 1790000000.500000000 -/{}",
+            expected.replace("$WEB", &web())
+        );
+        assert_eq!(alert(output_fields), Some(vec![expected]));
+    }
+
+    #[test]
+    fn time_of_the_event() {
+        let record = r#"{"priority":"Notice","rule":"Shell","output_fields":{"container.id":"a","evt.time":1790000000000000007}}"#;
+        assert_eq!(
+            observed(observe, record).unwrap(),
+            ["falco alert 1790000000.000000007 -/-/container/a"]
+        );
+    }
+
+    #[rstest::rstest]
+    #[case::host(r#"{"container.id":"host","container.name":"host","container.image.repository":null}"#)]
+    #[case::empty(r#"{"container.id":"","container.name":null}"#)]
+    #[case::none(r#"{"proc.name":"sh"}"#)]
+    #[case::not_an_object(r#""container.id""#)]
+    fn alerts_about_the_host(#[case] output_fields: &str) {
+        assert_eq!(alert(output_fields), None);
+    }
+
+    #[rstest::rstest]
+    #[case::no_rule(r#"{"priority":"Notice","output_fields":{"container.id":"a"}}"#)]
+    #[case::no_priority(r#"{"rule":"Shell","output_fields":{"container.id":"a"}}"#)]
+    #[case::no_fields(r#"{"rule":"Shell","priority":"Notice","container.id":"a"}"#)]
+    fn other_records(#[case] record: &str) {
+        assert_eq!(observed(observe, record), None);
+    }
+}

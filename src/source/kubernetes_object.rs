@@ -1,0 +1,175 @@
+//! Kubernetes objects as records: what `kubectl get -o json` prints, what a watch of the API server tells
+//! (`{"type":"ADDED","object":{…}}`), lists of objects.
+
+use once_cell::sync::Lazy;
+
+use super::object::{self, MOST, Images, OTHER, Verb, noun};
+use super::{Observation, Observations, Reader, Source, keys as record, kubernetes_event};
+use crate::record::{Fields, Shape, Text, keys};
+
+keys! {
+    /// The pointers of the shape of what holds an object.
+    DOCUMENT_KEYS {
+        KIND = "/kind",
+        API_VERSION = "/apiVersion",
+        TYPE = "/type",
+        OBJECT = "/object",
+        ITEMS = "/items/*",
+    }
+}
+
+static DOCUMENT: Lazy<Shape> = Lazy::new(|| Shape::new(DOCUMENT_KEYS));
+
+/// Reads a record that is a Kubernetes object, a list of them, or a watch's account of one.
+pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
+    let is_object = fields.has(record::KIND) && fields.has(record::API_VERSION);
+    let is_watched = fields.has(record::WATCH_OBJECT) && fields.has(record::WATCH_TYPE);
+    if is_object || is_watched { read(fields.record(), Source::KubernetesObject, reader) } else { None }
+}
+
+/// Reads a text that is one of these; none when no object in it runs containers.
+pub fn read<'a>(text: &'a [u8], source: Source, reader: &mut Reader) -> Option<Observations<'a>> {
+    let mut object = text;
+    let mut fields = reader.object(&DOCUMENT, text)?;
+    let mut verb = Verb::Get;
+    if let (Some(change), Some(watched)) = (fields.text(TYPE), fields.get(OBJECT))
+        && watched.is_object()
+    {
+        verb = match change.as_bytes() {
+            b"ADDED" => Verb::Add,
+            b"MODIFIED" => Verb::Modify,
+            b"DELETED" => Verb::Delete,
+            _ => return None,
+        };
+        object = watched.raw();
+        fields = reader.object(&DOCUMENT, object)?;
+    }
+    let kind = fields.text(KIND)?;
+    if !fields.has(API_VERSION) {
+        return None;
+    }
+    let observations: Observations<'a> = match kind.as_bytes().strip_suffix(b"List") {
+        Some(of) => {
+            // The items of a PodList do not say that they are pods; those of a List do.
+            let of = kind.slice(0, of.len());
+            let items: Vec<_> = fields.each(ITEMS).map(|(_, item)| item.raw()).take(MOST).collect();
+            items.into_iter().filter_map(|item| one(item, &of, verb, source, reader)).collect()
+        }
+        None => one(object, &kind, verb, source, reader).into_iter().collect(),
+    };
+    if observations.is_empty() { None } else { Some(observations) }
+}
+
+/// Reads one object. `kind` is what it is when it does not say.
+fn one<'a>(
+    text: &'a [u8],
+    kind: &Text<'a>,
+    verb: Verb,
+    source: Source,
+    reader: &mut Reader,
+) -> Option<Observation<'a>> {
+    let mut object = object::read(text, reader)?;
+    let kind = &*object.kind.get_or_insert_with(|| kind.clone());
+    if *kind == "Event" {
+        return if verb == Verb::Delete { None } else { kubernetes_event::read(text, source, reader) };
+    }
+    let noun = noun(kind.as_bytes());
+    if noun.is_none() && object.images.is_empty() {
+        return None;
+    }
+    let workload = object.workload(true);
+    // What is gone runs nothing.
+    let images = if verb == Verb::Delete { Images::new() } else { object.images };
+    Some(Observation { source, kind: noun.map_or(OTHER, |noun| noun.verb(verb)), time: None, workload, images })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::object::tests::told;
+
+    const POD: &str = r#""metadata":{"name":"web-78945dccd8-hvr55","namespace":"shop","creationTimestamp":"2020-01-01",
+        "ownerReferences":[{"kind":"ReplicaSet","name":"web-78945dccd8","controller":true}]},
+        "spec":{"containers":[{"name":"a","image":"ai"}]},
+        "status":{"containerStatuses":[{"name":"a","imageID":"ai@sha256:aa"}]}"#;
+    const EVENT: &str = r#""involvedObject":{"kind":"Pod","name":"db-0"},"reason":"Pulling",
+        "message":"Pulling image \"bi\"""#;
+
+    #[rstest::rstest]
+    #[case::pod(
+        r#"{"kind":"Pod","apiVersion":"v1",POD}"#,
+        &["kubernetes-object pod.get - -/shop/Deployment/web | a ai manifest sha256:aa"]
+    )]
+    #[case::added(
+        r#"{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",POD}}"#,
+        &["kubernetes-object pod.add - -/shop/Deployment/web | a ai manifest sha256:aa"]
+    )]
+    #[case::modified(
+        r#"{"type":"MODIFIED","object":{"kind":"Pod","apiVersion":"v1",POD}}"#,
+        &["kubernetes-object pod.modify - -/shop/Deployment/web | a ai manifest sha256:aa"]
+    )]
+    #[case::deleted(
+        r#"{"type":"DELETED","object":{"kind":"Pod","apiVersion":"v1",POD}}"#,
+        &["kubernetes-object pod.delete - -/shop/Deployment/web"]
+    )]
+    #[case::cron_job(
+        r#"{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"b","namespace":"n"},"spec":{"jobTemplate":
+            {"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}}}"#,
+        &["kubernetes-object cronjob.get - -/n/CronJob/b | c i"]
+    )]
+    #[case::custom(
+        r#"{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","metadata":{"name":"r"},
+            "spec":{"template":{"spec":{"containers":[{"image":"i"}]}}}}"#,
+        &["kubernetes-object object.other - -/-/Rollout/r | - i"]
+    )]
+    #[case::without_images(
+        r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"}}"#,
+        &["kubernetes-object deployment.get - -/-/Deployment/d"]
+    )]
+    #[case::list(
+        r#"{"apiVersion":"v1","kind":"List","items":[{"kind":"Pod","apiVersion":"v1",POD},null,7,"x",[],{},
+            {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"c"}},{"kind":"Event","apiVersion":"v1",EVENT},
+            {"kind":"Deployment","metadata":{"name":"d"},"spec":{"template":{"spec":{"containers":[{"image":"i"}]}}}}]}"#,
+        &[
+            "kubernetes-object pod.get - -/shop/Deployment/web | a ai manifest sha256:aa",
+            "kubernetes-object image.pull - -/-/StatefulSet/db | - bi",
+            "kubernetes-object deployment.get - -/-/Deployment/d | - i",
+        ]
+    )]
+    #[case::pod_list(
+        r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[{POD},{POD}]}"#,
+        &[
+            "kubernetes-object pod.get - -/shop/Deployment/web | a ai manifest sha256:aa",
+            "kubernetes-object pod.get - -/shop/Deployment/web | a ai manifest sha256:aa",
+        ]
+    )]
+    #[case::event_list(
+        r#"{"kind":"EventList","apiVersion":"v1","items":[{EVENT}]}"#,
+        &["kubernetes-object image.pull - -/-/StatefulSet/db | - bi"]
+    )]
+    #[case::watched_event(
+        r#"{"type":"ADDED","object":{"kind":"Event","apiVersion":"v1",EVENT}}"#,
+        &["kubernetes-object image.pull - -/-/StatefulSet/db | - bi"]
+    )]
+    fn objects(#[case] record: &str, #[case] expected: &[&str]) {
+        let record = record.replace("POD", POD).replace("EVENT", EVENT);
+        assert_eq!(told(observe, &record).unwrap(), expected);
+    }
+
+    #[rstest::rstest]
+    #[case::nothing("{}")]
+    #[case::no_version(r#"{"kind":"Pod","metadata":{"name":"p"}}"#)]
+    #[case::service(r#"{"kind":"Service","apiVersion":"v1","metadata":{"name":"s"}}"#)]
+    #[case::empty_list(r#"{"kind":"PodList","apiVersion":"v1","items":[]}"#)]
+    #[case::no_list(r#"{"kind":"PodList","apiVersion":"v1","items":{"kind":"Pod"}}"#)]
+    #[case::audit(r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"1"}"#)]
+    #[case::audits(r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"auditID":"1"}]}"#)]
+    #[case::bookmark(r#"{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{}}}"#)]
+    #[case::other_change(r#"{"type":"click","object":{"kind":"button","apiVersion":"1"}}"#)]
+    #[case::object_is_text(r#"{"type":"ADDED","object":"pod"}"#)]
+    #[case::event_gone(r#"{"type":"DELETED","object":{"kind":"Event","apiVersion":"v1","involvedObject":{"kind":"Pod"},"reason":"X"}}"#)]
+    #[case::wrong_types(r#"{"kind":["Pod"],"apiVersion":1}"#)]
+    fn no_objects(#[case] record: &str) {
+        assert_eq!(told(observe, record), None);
+    }
+}

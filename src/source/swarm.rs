@@ -1,0 +1,105 @@
+//! Docker Swarm events: services and nodes, in the stream of a manager's engine.
+//!
+//! The fields are those of Docker Engine events, with `scope` `swarm`
+//! ([moby/daemon/events.go](https://github.com/moby/moby/blob/master/daemon/events.go)). Attributes that an update changes
+//! are there twice, as `….old` and `….new`. A service's creation names no image; its tasks do, as containers.
+
+use smallvec::smallvec;
+
+use super::keys::{
+    DOCKER_ACTION as ACTION, DOCKER_ACTOR_ID as ACTOR_ID, DOCKER_NAME as NAME, DOCKER_SCOPE as SCOPE,
+    DOCKER_TYPE as TYPE, SWARM_IMAGE_NEW as IMAGE_NEW,
+};
+use super::{Image, Observation, Observations, Reader, Source, Workload, docker};
+use crate::record::Fields;
+
+/// Reads an event of a service or a node; those of secrets, configurations and networks are none of a container.
+pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Observations<'a>> {
+    if !fields.has(SCOPE) || fields.text(SCOPE)? != "swarm" {
+        return None;
+    }
+    let of = fields.text(TYPE)?;
+    let action = fields.text(ACTION)?;
+    let (owner, kind) = match (of.as_bytes(), action.as_bytes()) {
+        (b"service", b"create") => ("service", "service.create"),
+        (b"service", b"update") => ("service", "service.update"),
+        (b"service", b"remove") => ("service", "service.remove"),
+        (b"service", _) => ("service", "service.other"),
+        (b"node", b"create") => ("node", "node.create"),
+        (b"node", b"update") => ("node", "node.update"),
+        (b"node", b"remove") => ("node", "node.remove"),
+        (b"node", _) => ("node", "node.other"),
+        _ => return None,
+    };
+    let id = fields.text(ACTOR_ID)?;
+    let name = fields
+        .text(NAME)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| docker::by_id(&id).name);
+    let workload = Workload {
+        kind: owner.into(),
+        name,
+        ..Workload::default()
+    };
+    // Swarm pins what it deploys: the reference has its digest behind the tag.
+    let image = fields
+        .text(IMAGE_NEW)
+        .filter(|image| owner == "service" && !image.is_empty());
+    let images = image.map(Image::new).into_iter().collect();
+    Some(smallvec![Observation {
+        source: Source::Swarm,
+        kind,
+        time: docker::time(fields),
+        workload,
+        images
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::docker::testing::observed;
+    use super::*;
+
+    #[rstest::rstest]
+    #[case::update(
+        r#"{"Type":"service","Action":"update","Actor":{"ID":"s1","Attributes":{"name":"shop_web","replicas.new":"6",
+            "image.old":"acme/web:1@sha256:aa","image.new":"acme/web:2@sha256:bb"}},
+            "scope":"swarm","time":1790000000,"timeNano":1790000000000000005}"#,
+        "swarm service.update 1790000000.000000005 -/-/service/shop_web | acme/web:2@sha256:bb"
+    )]
+    #[case::create(
+        r#"{"Type":"service","Action":"create","Actor":{"ID":"s1","Attributes":{"name":"shop_web"}},"scope":"swarm","time":5}"#,
+        "swarm service.create 5.000000000 -/-/service/shop_web"
+    )]
+    #[case::no_name(
+        r#"{"Type":"service","Action":"remove","Actor":{"ID":"k3v9k3v9k3v9k3v9"},"scope":"swarm"}"#,
+        "swarm service.remove - -/-/service/k3v9k3v9k3v9"
+    )]
+    #[case::node(
+        r#"{"Type":"node","Action":"update","Actor":{"ID":"n1","Attributes":{"name":"node-2","availability.new":"drain",
+            "image.new":"a"}},"scope":"swarm"}"#,
+        "swarm node.update - -/-/node/node-2"
+    )]
+    #[case::unknown_action(
+        r#"{"Type":"node","Action":"sing","Actor":{"ID":"n1","Attributes":{"name":null}},"scope":"swarm"}"#,
+        "swarm node.other - -/-/node/n1"
+    )]
+    #[case::wrong_types(
+        r#"{"Type":"service","Action":"update","Actor":{"ID":"s1","Attributes":{"name":"w","image.new":null}},"scope":"swarm"}"#,
+        "swarm service.update - -/-/service/w"
+    )]
+    fn events(#[case] record: &str, #[case] expected: &str) {
+        assert_eq!(observed(observe, record), Some(vec![expected.to_owned()]));
+    }
+
+    #[rstest::rstest]
+    #[case::local(r#"{"Type":"service","Action":"update","Actor":{"ID":"s1"},"scope":"local"}"#)]
+    #[case::no_scope(r#"{"Type":"service","Action":"update","Actor":{"ID":"s1"}}"#)]
+    #[case::secret(r#"{"Type":"secret","Action":"create","Actor":{"ID":"s1"},"scope":"swarm"}"#)]
+    #[case::container(r#"{"Type":"container","Action":"start","Actor":{"ID":"s1"},"scope":"swarm"}"#)]
+    #[case::scope_is_a_number(r#"{"Type":"service","Action":"update","Actor":{"ID":"s1"},"scope":5}"#)]
+    #[case::no_id(r#"{"Type":"service","Action":"update","scope":"swarm"}"#)]
+    fn other_records(#[case] record: &str) {
+        assert_eq!(observed(observe, record), None);
+    }
+}

@@ -1,0 +1,192 @@
+//! Tetragon events, as its agent exports them.
+//!
+//! `GetEventsResponse` of
+//! [tetragon.proto](https://github.com/cilium/tetragon/blob/main/api/v1/tetragon/tetragon.proto) in protobuf's JSON with the
+//! names of the schema: one member named after the kind of event holds the process, with its pod or at least the id of
+//! its container; members without a value are left out. Processes of the host have neither.
+
+use once_cell::sync::Lazy;
+use smallvec::smallvec;
+
+use super::docker::by_id;
+use super::keys::{
+    TETRAGON_CLOSE, TETRAGON_CLUSTER as CLUSTER, TETRAGON_CONNECT, TETRAGON_EXEC, TETRAGON_EXIT, TETRAGON_KPROBE,
+    TETRAGON_LISTEN, TETRAGON_LOADER, TETRAGON_LSM, TETRAGON_NODE as NODE, TETRAGON_TRACEPOINT, TETRAGON_UPROBE, TIME,
+};
+use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, owner};
+use crate::record::{Fields, Key, Shape, keys};
+use crate::time::Time;
+
+const KPROBE: &str = "process.kprobe";
+
+/// The kinds of events, and what they are called here.
+const KINDS: [(Key, &str); 10] = [
+    (TETRAGON_EXEC, "process.exec"),
+    (TETRAGON_EXIT, "process.exit"),
+    (TETRAGON_KPROBE, KPROBE),
+    (TETRAGON_TRACEPOINT, "process.tracepoint"),
+    (TETRAGON_UPROBE, "process.uprobe"),
+    (TETRAGON_LOADER, "process.loader"),
+    (TETRAGON_LSM, "process.lsm"),
+    (TETRAGON_CONNECT, "network.connect"),
+    (TETRAGON_LISTEN, "network.listen"),
+    (TETRAGON_CLOSE, "network.close"),
+];
+
+keys! {
+    /// What is read of an event.
+    EVENT_KEYS {
+        FUNCTION = "/function_name",
+        CONTAINER_ID = "/process/docker",
+        NAMESPACE = "/process/pod/namespace",
+        POD = "/process/pod/name",
+        OWNER = "/process/pod/workload",
+        OWNER_KIND = "/process/pod/workload_kind",
+        CONTAINER = "/process/pod/container/name",
+        IMAGE = "/process/pod/container/image/name",
+        IMAGE_ID = "/process/pod/container/image/id",
+    }
+}
+
+static EVENT: Lazy<Shape> = Lazy::new(|| Shape::new(EVENT_KEYS));
+
+/// Reads an event of a process in a container.
+pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
+    if !fields.has(NODE) {
+        return None;
+    }
+    let &(key, mut kind) = KINDS.iter().find(|(key, _)| fields.has(*key))?;
+    let event = reader.object(&EVENT, fields.get(key)?.raw())?;
+    let text = |key| event.text(key).filter(|text| !text.is_empty());
+    let pod = text(POD);
+    let workload = match (text(OWNER), &pod, text(CONTAINER_ID)) {
+        (Some(name), _, _) => Workload {
+            kind: text(OWNER_KIND).unwrap_or_else(|| "-".into()),
+            name,
+            ..Workload::default()
+        },
+        (None, Some(pod), _) => {
+            let (kind, name) = owner::of_pod(pod);
+            Workload {
+                kind,
+                name,
+                ..Workload::default()
+            }
+        }
+        (None, None, Some(id)) => by_id(&id),
+        (None, None, None) => return None,
+    };
+    let unknown = || "-".into();
+    let cluster = fields
+        .text(CLUSTER)
+        .filter(|cluster| !cluster.is_empty())
+        .unwrap_or_else(unknown);
+    let workload = Workload {
+        cluster,
+        namespace: text(NAMESPACE).unwrap_or_else(unknown),
+        ..workload
+    };
+    let digest = text(IMAGE_ID).and_then(|id| Digest::parse(&id));
+    let image = text(IMAGE).map(|reference| Image {
+        reference,
+        digest,
+        container: text(CONTAINER),
+    });
+    if kind == KPROBE && text(FUNCTION).is_some_and(|function| function == "tcp_connect") {
+        kind = "network.connect";
+    }
+    let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
+    let images = image.into_iter().collect();
+    Some(smallvec![Observation {
+        source: Source::Tetragon,
+        kind,
+        time,
+        workload,
+        images
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::docker::testing::observed;
+    use super::*;
+
+    fn event(kind: &str, event: &str) -> Option<Vec<String>> {
+        let record =
+            format!(r#"{{"{kind}":{event},"node_name":"n1","time":"2026-09-21T14:13:20.5Z","cluster_name":"c1"}}"#);
+        observed(observe, &record)
+    }
+
+    #[rstest::rstest]
+    #[case::exec("process_exec", "", "process.exec")]
+    #[case::exit("process_exit", "", "process.exit")]
+    #[case::kprobe("process_kprobe", r#","function_name":"fd_install""#, "process.kprobe")]
+    #[case::connect("process_kprobe", r#","function_name":"tcp_connect""#, "network.connect")]
+    #[case::not_a_kprobe("process_uprobe", r#","function_name":"tcp_connect""#, "process.uprobe")]
+    #[case::tracepoint("process_tracepoint", r#","subsys":"raw_syscalls""#, "process.tracepoint")]
+    #[case::loader("process_loader", r#","path":"/lib/x.so""#, "process.loader")]
+    #[case::lsm("process_lsm", r#","function_name":null"#, "process.lsm")]
+    #[case::old_connect("process_connect", r#","destination_port":80"#, "network.connect")]
+    #[case::old_listen("process_listen", "", "network.listen")]
+    #[case::old_close("process_close", "", "network.close")]
+    fn kinds(#[case] name: &str, #[case] rest: &str, #[case] kind: &str) {
+        let expected = format!("tetragon {kind} 1790000000.500000000 c1/-/container/5f0c2b9e7d1a");
+        let body = format!(r#"{{"process":{{"pid":7,"docker":"5f0c2b9e7d1a4c3"}},"parent":{{"docker":"77"}}{rest}}}"#);
+        assert_eq!(event(name, &body), Some(vec![expected]));
+    }
+
+    #[rstest::rstest]
+    #[case::workload(
+        r#"{"namespace":"shop","name":"web-6d4cf56db6-x7k2p","container":{"id":"containerd://5f0c","name":"app",
+            "image":{"id":"ghcr.io/acme/web@sha256:22","name":"ghcr.io/acme/web:2"}},"workload":"web","workload_kind":"Deployment"}"#,
+        "shop/Deployment/web | ghcr.io/acme/web:2 (app) manifest sha256:22"
+    )]
+    #[case::image_id(
+        r#"{"namespace":"shop","container":{"image":{"id":"sha256:33","name":"acme/web"}},"workload":"web","workload_kind":"Pod"}"#,
+        "shop/Pod/web | acme/web id sha256:33"
+    )]
+    #[case::no_kind(r#"{"workload":"web"}"#, "-/-/web")]
+    #[case::pod_alone(
+        r#"{"namespace":"shop","name":"web-6d4cf56db6-x7k2p","container":{"name":"app","image":{"name":"acme/web"}}}"#,
+        "shop/$WEB | acme/web (app)"
+    )]
+    #[case::no_container(r#"{"namespace":"shop","name":"web-6d4cf56db6-x7k2p"}"#, "shop/$WEB")]
+    #[case::escapes(
+        r#"{"namespace":"sh\u006fp","workload":"w\"","workload_kind":"Job","container":{"image":{"name":"a\/b"}}}"#,
+        "shop/Job/w\" | a/b"
+    )]
+    #[case::wrong_types(
+        r#"{"namespace":1,"name":null,"workload":"web","workload_kind":{},"container":{"name":[],"image":{"id":7,"name":"a"}}}"#,
+        "-/-/web | a"
+    )]
+    #[case::image_is_text(r#"{"workload":"web","workload_kind":"Pod","container":{"image":"a"}}"#, "-/Pod/web")]
+    #[case::null(r#"null"#, "-/container/5f0c2b9e7d1a")]
+    fn pods(#[case] pod: &str, #[case] expected: &str) {
+        let (kind, name) = owner::of_pod(&"web-6d4cf56db6-x7k2p".into());
+        let expected = expected.replace("$WEB", &format!("{kind}/{name}"));
+        let expected = format!("tetragon process.exec 1790000000.500000000 c1/{expected}");
+        let body = format!(r#"{{"process":{{"pod":{pod},"docker":"5f0c2b9e7d1a4c3"}}}}"#);
+        assert_eq!(event("process_exec", &body), Some(vec![expected]));
+    }
+
+    #[test]
+    fn no_cluster_and_no_time() {
+        let record = r#"{"process_exec":{"process":{"docker":"5f0c"}},"node_name":"n1"}"#;
+        assert_eq!(
+            observed(observe, record).unwrap(),
+            ["tetragon process.exec - -/-/container/5f0c"]
+        );
+    }
+
+    #[rstest::rstest]
+    #[case::host(r#"{"process_exec":{"process":{"pid":7,"binary":"/usr/bin/runc"}},"node_name":"n1"}"#)]
+    #[case::parent_only(r#"{"process_exec":{"process":{"pid":7},"parent":{"docker":"5f0c"}},"node_name":"n1"}"#)]
+    #[case::no_process(r#"{"process_exec":{},"node_name":"n1"}"#)]
+    #[case::not_an_object(r#"{"process_exec":"x","node_name":"n1"}"#)]
+    #[case::null(r#"{"process_exec":null,"node_name":"n1"}"#)]
+    #[case::no_node(r#"{"process_exec":{"process":{"docker":"5f0c"}}}"#)]
+    #[case::flow(r#"{"flow":{"verdict":"FORWARDED"},"node_name":"n1"}"#)]
+    fn other_records(#[case] record: &str) {
+        assert_eq!(observed(observe, record), None);
+    }
+}
