@@ -150,6 +150,7 @@ impl Engine {
         time: Option<Time>,
         out: &mut Vec<u8>,
     ) -> Outcome {
+        let time = time.or_else(|| source::time(fields));
         if let Some(observations) = source::observe(fields, &mut self.reader) {
             let judgement = self.judge(observations, time, None);
             return self.answer(fields, &judgement, out);

@@ -27,7 +27,7 @@ pub mod host;
 pub mod image;
 pub mod policy;
 pub mod record;
-#[cfg(feature = "cli")]
+#[cfg(not(target_family = "wasm"))]
 pub mod scenario;
 pub mod source;
 pub mod time;

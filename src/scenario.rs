@@ -21,7 +21,7 @@
 use serde_json::{Map, Number, Value as Json};
 
 use crate::policy::document::{Document, NodeId, Value};
-use crate::policy::{Problem, duration};
+use crate::policy::{Problem, scalar::duration};
 use crate::time::Time;
 
 /// A scenario.

@@ -38,7 +38,7 @@ const NO_RECORD: &CStr = c"{\"tidewaiter\":{\"verdict\":\"skipped\",\"error\":\"
 
 thread_local! {
     static GUEST: Cell<Option<Box<Guest>>> = const { Cell::new(None) };
-    /// The policy file that is being read. It is still there after a call that trapped on it.
+    /// The policy file that is being read. It is still here after a call that trapped on it: no second record is lost.
     static READING: Cell<Option<File>> = const { Cell::new(None) };
 }
 
@@ -132,20 +132,26 @@ impl Guest {
         // SAFETY: the buffer is as long as it says. Without random numbers the seed is a constant.
         let _ = unsafe { wasip1::random_get(seed.as_mut_ptr(), seed.len()) };
         let seed = u128::from_le_bytes(seed);
-        let engine = Engine::new(Loaded::builtin(), [seed as u64, (seed >> 64) as u64]);
-        let mut guest = Box::new(Self {
-            engine,
-            file: None,
-            pace: Pace::default(),
-            answer: Vec::new(),
-            outcome: Outcome::Passed,
-        });
-        guest.look();
-        if guest.file.is_none() {
-            let folders: Vec<_> = folders().iter().map(|folder| folder.name.as_str()).collect();
-            log(&format!(" {VERSION}: no {POLICY} in {}: learning", folders.join(", ")));
-        }
-        guest
+        let seed = [seed as u64, (seed >> 64) as u64];
+
+        let file = find();
+        let engine = match &file {
+            Some(file) => file.load(|loaded| match loaded {
+                Ok(loaded) => Engine::new(loaded, seed),
+                Err(problem) => {
+                    let mut engine = Engine::new(Loaded::builtin(), seed);
+                    engine.keep_policy(&problem);
+                    engine
+                }
+            }),
+            None => {
+                let folders: Vec<_> = folders().iter().map(|folder| folder.name.as_str()).collect();
+                log(&format!(" {VERSION}: no {POLICY} in {}: learning", folders.join(", ")));
+                Engine::new(Loaded::builtin(), seed)
+            }
+        };
+        let (pace, answer, outcome) = (Pace::default(), Vec::new(), Outcome::Passed);
+        Box::new(Self { engine, file, pace, answer, outcome })
     }
 
     fn answer(&mut self, record: &[u8], is_ended: bool, sec: u32, nsec: u32) -> *const c_char {
@@ -179,39 +185,16 @@ impl Guest {
             return;
         }
         match &found {
-            Some(file) => self.read(file),
+            Some(file) => file.load(|loaded| match loaded {
+                Ok(loaded) => self.engine.set_policy(loaded),
+                Err(problem) => self.engine.keep_policy(&problem),
+            }),
             None => {
                 let path = self.file.as_ref().map(File::path).unwrap_or_default();
                 log(&format!(": {path}: gone; policy {} stays", self.engine.policy_id()));
             }
         }
         self.file = found;
-    }
-
-    /// Reads a policy file and goes on with it, or with the policy there is when it is not good.
-    fn read(&mut self, file: &File) {
-        let path = file.path();
-        let result = if READING.replace(Some(*file)).as_ref() == Some(file) {
-            Err(Bad::because("it is beyond this module: reading it stopped"))
-        } else {
-            text(file).and_then(|text| policy::load(&text).map_err(|problems| Bad(problems.into())))
-        };
-        match result {
-            Ok(loaded) => {
-                log(&format!(" {VERSION}: policy {} from {path}", loaded.id));
-                if !loaded.warnings.is_empty() {
-                    log(&format!(": {path}:{}", Summary("warning: ", &loaded.warnings)));
-                }
-                self.engine.set_policy(loaded);
-            }
-            Err(Bad(problems)) => {
-                log(&format!(": {path}:{}", Summary("", &problems)));
-                if let Some(problem) = problems.first() {
-                    self.engine.keep_policy(&problem.to_string());
-                }
-            }
-        }
-        READING.set(None);
     }
 }
 
@@ -284,6 +267,32 @@ struct File {
 }
 
 impl File {
+    /// Reads the policy, logs how that went, and hands it on for use; or what is wrong with it.
+    fn load<T>(&self, then: impl FnOnce(Result<Loaded, String>) -> T) -> T {
+        let path = self.path();
+        let result = if READING.replace(Some(*self)).as_ref() == Some(self) {
+            Err(Bad::because("too much for this module, which broke off"))
+        } else {
+            text(self).and_then(|text| policy::load(&text).map_err(|problems| Bad(problems.into())))
+        };
+        let loaded = match result {
+            Ok(loaded) => {
+                log(&format!(" {VERSION}: policy {} from {path}", loaded.id));
+                if !loaded.warnings.is_empty() {
+                    log(&format!(": {path}:{}", Summary("warning: ", &loaded.warnings)));
+                }
+                Ok(loaded)
+            }
+            Err(Bad(problems)) => {
+                log(&format!(": {path}:{}", Summary("", &problems)));
+                Err(problems.first().map(Problem::to_string).unwrap_or_default())
+            }
+        };
+        let result = then(loaded);
+        READING.set(None);
+        result
+    }
+
     fn path(&self) -> String {
         let folder = folders().iter().find(|folder| folder.fd == self.folder).map_or("", |folder| &folder.name);
         format!("{}/{POLICY}", folder.trim_end_matches('/'))

@@ -1,6 +1,6 @@
 //! Names that are known without a policy. Each list is sorted, to be searched by halving.
 
-/// The official of Docker Hub, retired ones included: `docker.io/library/NAME`.
+/// The official images of Docker Hub, retired ones included: `docker.io/library/NAME`.
 #[rustfmt::skip]
 pub(super) const OFFICIAL: [&str; 167] = [
     "adminer", "aerospike", "almalinux", "alpine", "alt", "amazoncorretto", "amazonlinux", "api-firewall", "arangodb",

@@ -23,8 +23,8 @@ use super::reference::{
 /// | `**/xmrig*` | any registry and any depth |
 ///
 /// The first component is a registry if it has a dot, a colon or an upper-case letter, is `localhost` or `**`; any
-/// other, `*` too, is on Docker Hub. A lone component is a registry if it has a dot before any colon, is `localhost`, or
-/// ends in a port of four or five digits: `redis:7` is a tag, `redis:7000` a port.
+/// other, `*` too, is on Docker Hub. A lone component is a registry if it has a dot before any colon, is `localhost`,
+/// or ends in a port of four or five digits: `redis:7` is a tag, `redis:7000` a port.
 ///
 /// `*`, `?` and `[a-z]` stand for characters within one component, `**` between slashes for any number of components.
 /// A registry takes no other wildcard than a leading `*.`: an open end would admit hosts of somebody else. A tag is

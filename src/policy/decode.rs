@@ -7,10 +7,7 @@ use super::types::*;
 
 /// The policy of a document without problems.
 pub(super) fn policy(document: &Document<'_>) -> Policy {
-    let root = Section {
-        document,
-        node: document.root(),
-    };
+    let root = Section { document, node: document.root() };
     Policy {
         images: images(&root.section("images")),
         traffic: traffic(&root.section("traffic")),
@@ -38,22 +35,14 @@ impl<'d, 'a> Section<'d, 'a> {
     }
 
     fn section(&self, key: &str) -> Self {
-        Self {
-            document: self.document,
-            node: self.get(key),
-        }
+        Self { document: self.document, node: self.get(key) }
     }
 
     /// The entries of a list.
     fn sections(&self, key: &str) -> Vec<Self> {
         let document = self.document;
-        let node = |node| Self {
-            document,
-            node: Some(node),
-        };
-        self.get(key)
-            .map(|list| document.items(list).map(node).collect())
-            .unwrap_or_default()
+        let node = |node| Self { document, node: Some(node) };
+        self.get(key).map(|list| document.items(list).map(node).collect()).unwrap_or_default()
     }
 
     fn text(&self, key: &str) -> Option<&'d str> {
@@ -81,10 +70,7 @@ fn owned(text: &str) -> Option<String> {
 }
 
 fn images(section: &Section<'_, '_>) -> Images {
-    let mut images = Images {
-        rules: image_rules(section),
-        ..Images::default()
-    };
+    let mut images = Images { rules: image_rules(section), ..Images::default() };
     if images.rules.iter().any(|rule| rule.action == Action::Allow) {
         images.mode = Mode::Enforce;
     }
@@ -96,12 +82,7 @@ fn images(section: &Section<'_, '_>) -> Images {
     section.read("drift", scalar::boolean, &mut images.drift);
     if let Some(pinned) = section.get("pinned") {
         let document = section.document;
-        let pin = |(key, value)| {
-            Some((
-                scalar::reference(document.text(key)?).ok()?,
-                document.text(value)?.into(),
-            ))
-        };
+        let pin = |(key, value)| Some((scalar::reference(document.text(key)?).ok()?, document.text(value)?.into()));
         images.pinned = document.entries(pinned).filter_map(pin).collect();
     }
     images
@@ -118,19 +99,8 @@ fn mode(text: &str) -> Option<Mode> {
 
 fn image_rules(section: &Section<'_, '_>) -> Vec<ImageRule> {
     let Some(images) = section.node else { return Vec::new() };
-    let rule = |(node, action)| {
-        image_rule(
-            &Section {
-                document: section.document,
-                node: Some(node),
-            },
-            action,
-        )
-    };
-    image_rule_nodes(section.document, images)
-        .into_iter()
-        .filter_map(rule)
-        .collect()
+    let rule = |(node, action)| image_rule(&Section { document: section.document, node: Some(node) }, action);
+    image_rule_nodes(section.document, images).into_iter().filter_map(rule).collect()
 }
 
 /// The entries of `allow`, `deny` and `rules` in the order of the file, each with the action that it has if it does
@@ -153,20 +123,10 @@ pub(super) fn image_rule_nodes(document: &Document<'_>, images: NodeId) -> Vec<(
 fn image_rule(entry: &Section<'_, '_>, action: Action) -> Option<ImageRule> {
     let short = entry.node.and_then(|node| entry.document.text(node));
     let pattern = scalar::pattern(short.or_else(|| entry.text("match"))?).ok()?;
-    let mut rule = ImageRule {
-        pattern,
-        action,
-        namespaces: Vec::new(),
-        tags: Vec::new(),
-        until: None,
-    };
+    let mut rule = ImageRule { pattern, action, namespaces: Vec::new(), tags: Vec::new(), until: None };
     entry.read_list("namespaces", owned, &mut rule.namespaces);
     entry.read_list("tags", owned, &mut rule.tags);
-    entry.read(
-        "action",
-        |text| Some(if text == "deny" { Action::Deny } else { Action::Allow }),
-        &mut rule.action,
-    );
+    entry.read("action", |text| Some(if text == "deny" { Action::Deny } else { Action::Allow }), &mut rule.action);
     rule.until = entry.text("until").and_then(scalar::until);
     Some(rule)
 }
@@ -176,25 +136,15 @@ fn traffic(section: &Section<'_, '_>) -> Traffic {
     let mut traffic = Traffic::default();
     section.read_list("internal", network, &mut traffic.internal);
     let allow = section.section("allow");
-    allow.read_list(
-        "domains",
-        |text| scalar::domain(text, true).ok(),
-        &mut traffic.allow_domains,
-    );
+    allow.read_list("domains", |text| scalar::domain(text, true).ok(), &mut traffic.allow_domains);
     allow.read_list("networks", network, &mut traffic.allow_networks);
     allow.read_list("ports", scalar::port, &mut traffic.allow_ports);
     let threats = section.section("threats");
     threats.read_list("networks", network, &mut traffic.threat_networks);
-    threats.read_list(
-        "domains",
-        |text| scalar::domain(text, false).ok(),
-        &mut traffic.threat_domains,
-    );
+    threats.read_list("domains", |text| scalar::domain(text, false).ok(), &mut traffic.threat_domains);
     threats.read_list("files", owned, &mut traffic.threat_files);
     let score = |text: &str| scalar::integer(text).and_then(|score| u8::try_from(score).ok());
-    section
-        .section("beacon")
-        .read("min_score", score, &mut traffic.beacon_min_score);
+    section.section("beacon").read("min_score", score, &mut traffic.beacon_min_score);
     traffic
 }
 
@@ -232,11 +182,7 @@ fn scope(section: &Section<'_, '_>) -> Where {
 }
 
 fn excuse(text: &str) -> Option<Excuse> {
-    Some(if text == "downgrade" {
-        Excuse::Downgrade
-    } else {
-        Excuse::Suppress
-    })
+    Some(if text == "downgrade" { Excuse::Downgrade } else { Excuse::Suppress })
 }
 
 fn exception(section: &Section<'_, '_>) -> Exception {

@@ -10,18 +10,18 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 use super::Problem;
 
 /// The largest policy, in bytes.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The most values in one.
-pub(super) const MAX_NODES: usize = 100_000;
+pub(crate) const MAX_NODES: usize = 100_000;
 /// How deep they may nest.
 const MAX_DEPTH: usize = 32;
 
 /// The index of a node in its document.
-pub(super) type NodeId = u32;
+pub(crate) type NodeId = u32;
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A text.
     Scalar { text: Cow<'a, str>, quoted: bool },
     /// A list, by its first entry.
@@ -51,16 +51,13 @@ struct Place {
 
 impl From<Marker> for Place {
     fn from(marker: Marker) -> Self {
-        Self {
-            line: marker.line(),
-            column: marker.col(),
-        }
+        Self { line: marker.line(), column: marker.col() }
     }
 }
 
 /// A document.
 #[derive(Debug)]
-pub(super) struct Document<'a> {
+pub(crate) struct Document<'a> {
     nodes: Vec<Node<'a>>,
     /// What an id that is none stands for.
     nothing: Node<'a>,
@@ -68,19 +65,8 @@ pub(super) struct Document<'a> {
 
 impl Default for Document<'_> {
     fn default() -> Self {
-        let value = Value::Scalar {
-            text: Cow::Borrowed(""),
-            quoted: false,
-        };
-        Self {
-            nodes: Vec::new(),
-            nothing: Node {
-                value,
-                next: None,
-                start: Place::default(),
-                end: Place::default(),
-            },
-        }
+        let value = Value::Scalar { text: Cow::Borrowed(""), quoted: false };
+        Self { nodes: Vec::new(), nothing: Node { value, next: None, start: Place::default(), end: Place::default() } }
     }
 }
 
@@ -92,11 +78,7 @@ impl<'a> Document<'a> {
             return Err(problem(Place { line: 1, column: 0 }, message, None));
         }
         if let Some(place) = nul(text) {
-            return Err(problem(
-                place,
-                "a NUL character".into(),
-                Some("the file is no text".into()),
-            ));
+            return Err(problem(place, "a NUL character".into(), Some("the file is no text".into())));
         }
         let mut builder = Builder::default();
         for event in Parser::new_from_str(text) {
@@ -141,16 +123,8 @@ impl<'a> Document<'a> {
     pub fn items(&self, id: NodeId) -> Siblings<'_, 'a> {
         let (document, next) = (self, Some(id));
         match *self.value(id) {
-            Value::Sequence(first) => Siblings {
-                document,
-                next: first,
-                alone: false,
-            },
-            _ => Siblings {
-                document,
-                next,
-                alone: true,
-            },
+            Value::Sequence(first) => Siblings { document, next: first, alone: false },
+            _ => Siblings { document, next, alone: true },
         }
     }
 
@@ -160,11 +134,7 @@ impl<'a> Document<'a> {
             Value::Mapping(first) => first,
             _ => None,
         };
-        let mut all = Siblings {
-            document: self,
-            next,
-            alone: false,
-        };
+        let mut all = Siblings { document: self, next, alone: false };
         std::iter::from_fn(move || Some((all.next()?, all.next()?)))
     }
 
@@ -179,11 +149,7 @@ impl<'a> Document<'a> {
         let node = self.node(id);
         let mut problem = problem(node.start, message, help);
         let same_line = node.start.line == node.end.line;
-        problem.length = if same_line {
-            node.end.column.saturating_sub(node.start.column)
-        } else {
-            usize::MAX
-        };
+        problem.length = if same_line { node.end.column.saturating_sub(node.start.column) } else { usize::MAX };
         problem
     }
 
@@ -199,7 +165,7 @@ impl<'a> Document<'a> {
 
 /// Nodes that stand side by side.
 #[derive(Debug)]
-pub(super) struct Siblings<'d, 'a> {
+pub(crate) struct Siblings<'d, 'a> {
     document: &'d Document<'a>,
     next: Option<NodeId>,
     /// Whether what follows the first does not belong to it.
@@ -234,11 +200,7 @@ impl<'a> Builder<'a> {
                 self.documents += 1;
                 return match self.documents {
                     1 => Ok(()),
-                    _ => Err(refused(
-                        span,
-                        "a second document",
-                        "a policy is one document: leave out the ---",
-                    )),
+                    _ => Err(refused(span, "a second document", "a policy is one document: leave out the ---")),
                 };
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -246,14 +208,9 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
             Event::Alias(anchor) => (Value::Alias(self.target(anchor, span)?), 0, None),
-            Event::Scalar(text, style, anchor, tag) => (
-                Value::Scalar {
-                    text,
-                    quoted: style != ScalarStyle::Plain,
-                },
-                anchor,
-                tag,
-            ),
+            Event::Scalar(text, style, anchor, tag) => {
+                (Value::Scalar { text, quoted: style != ScalarStyle::Plain }, anchor, tag)
+            }
             Event::SequenceStart(anchor, tag) => (Value::Sequence(None), anchor, tag),
             Event::MappingStart(anchor, tag) => (Value::Mapping(None), anchor, tag),
             _ => return Ok(()),
@@ -269,11 +226,7 @@ impl<'a> Builder<'a> {
         let nodes = &mut self.document.nodes;
         let id = nodes.len() as NodeId;
         if nodes.len() >= MAX_NODES {
-            return Err(refused(
-                span,
-                "more values than a policy may have",
-                "the most is 100000",
-            ));
+            return Err(refused(span, "more values than a policy may have", "the most is 100000"));
         }
         if let Some((parent, last)) = self.open.last_mut() {
             if let Some(before) = last.replace(id).and_then(|last| nodes.get_mut(last as usize)) {
@@ -290,18 +243,9 @@ impl<'a> Builder<'a> {
         if matches!(value, Value::Sequence(_) | Value::Mapping(_)) {
             self.open.push((id, None));
         }
-        nodes.push(Node {
-            value,
-            next: None,
-            start: span.start.into(),
-            end: span.end.into(),
-        });
+        nodes.push(Node { value, next: None, start: span.start.into(), end: span.end.into() });
         if self.open.len() > MAX_DEPTH {
-            return Err(refused(
-                span,
-                "nested deeper than any policy is",
-                "the most is 32 levels",
-            ));
+            return Err(refused(span, "nested deeper than any policy is", "the most is 32 levels"));
         }
         Ok(())
     }
@@ -325,23 +269,14 @@ impl<'a> Builder<'a> {
 
 fn refused(span: Span, message: &str, help: &str) -> Problem {
     let mut problem = problem(span.start.into(), message.into(), Some(help.into()));
-    problem.length = if span.start.line() == span.end.line() {
-        span.end.col().saturating_sub(span.start.col())
-    } else {
-        usize::MAX
-    };
+    problem.length =
+        if span.start.line() == span.end.line() { span.end.col().saturating_sub(span.start.col()) } else { usize::MAX };
     problem
 }
 
 /// A problem at a place; [`settle`] has the last word about its length.
 fn problem(place: Place, message: String, help: Option<String>) -> Problem {
-    Problem {
-        line: place.line,
-        column: place.column + 1,
-        length: 1,
-        message,
-        help,
-    }
+    Problem { line: place.line, column: place.column + 1, length: 1, message, help }
 }
 
 /// What the parser refuses.
@@ -349,16 +284,12 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
     let place = Place::from(*error.marker());
     let line = lines(text).nth(place.line.saturating_sub(1)).unwrap_or_default();
     let help = match line.chars().nth(place.column) {
+        _ if line.contains('\t') => Some("use spaces in place of tabs"),
         Some('*') => Some("put a text that begins with * in quotes: without them it is an alias"),
         Some('@' | '`' | '%' | '&' | '!') => Some("put a text that begins with this character in quotes"),
-        Some('\t') => Some("indent with spaces"),
         _ => None,
     };
-    problem(
-        place,
-        format!("this is no YAML: {}", error.info()),
-        help.map(String::from),
-    )
+    problem(place, format!("this is no YAML: {}", error.info()), help.map(String::from))
 }
 
 /// The place of the first NUL, at which the parser would take the file to be at its end.
@@ -366,10 +297,7 @@ fn nul(text: &str) -> Option<Place> {
     let at = text.find('\0')?;
     let (before, _) = text.split_at_checked(at)?;
     let (line, last) = lines(before).enumerate().last()?;
-    Some(Place {
-        line: line + 1,
-        column: last.chars().count(),
-    })
+    Some(Place { line: line + 1, column: last.chars().count() })
 }
 
 /// The lines of a text as YAML has them, without their ends and without a byte order mark.
@@ -416,10 +344,7 @@ mod tests {
         match document.value(id) {
             Value::Scalar { text, quoted: true } => format!("{text:?}"),
             Value::Scalar { text, .. } => text.to_string(),
-            Value::Sequence(_) => format!(
-                "{:?}",
-                document.items(id).map(|id| show(document, id)).collect::<Vec<_>>()
-            ),
+            Value::Sequence(_) => format!("{:?}", document.items(id).map(|id| show(document, id)).collect::<Vec<_>>()),
             Value::Mapping(_) => {
                 let entry = |(key, value)| format!("{}={}", show(document, key), show(document, value));
                 document.entries(id).map(entry).collect::<Vec<_>>().join(" ")
@@ -432,7 +357,7 @@ mod tests {
     #[case::block("a: b\nc:\n- d\n- e: f\n  g: 'h'\n", r#"a=b c=["d", "e=f g=\"h\""]"#)]
     #[case::json(r#"{"a":"b","c":[1,{}]}"#, r#""a"="b" "c"=["1", ""]"#)]
     #[case::byte_order_mark_and_crlf("\u{feff}a: b\r\nc: d\r\n", "a=b c=d")]
-    #[case::tab_after_key("a:\tb", "a=b")]
+    #[case::tabs_between("{\"a\":\t[b,\tc]\t}\t# d", r#""a"=["b", "c"]"#)]
     #[case::alias("a: &x [1, 2]\nb: *x", r#"a=["1", "2"] b=["1", "2"]"#)]
     #[case::anchor_again("a: &x 1\nb: &x 2\nc: *x", "a=1 b=2 c=2")]
     #[case::numbers_as_spelt("a: 1.10\nb: 0x1F\nc: 02:00", "a=1.10 b=0x1F c=02:00")]
@@ -460,20 +385,12 @@ mod tests {
         "é: x\nb: \"c",
         "2:4+1 this is no YAML: while scanning a quoted scalar, found unexpected end of stream"
     )]
-    #[case::tab(
-        "a:\n\tb: c",
-        "2:2+1 this is no YAML: tabs disallowed within this context (block indentation)"
-    )]
+    #[case::tab_after_colon("a:\tb", "1:4+1 this is no YAML: ':' must be followed by a valid YAML whitespace")]
+    #[case::tab("a:\n\tb: c", "2:2+1 this is no YAML: tabs disallowed within this context (block indentation)")]
     fn refuses(#[case] text: &str, #[case] expected: &str) {
         let mut problems = vec![Document::read(text).unwrap_err()];
         settle(text, &mut problems);
-        let Problem {
-            line,
-            column,
-            length,
-            message,
-            ..
-        } = &problems[0];
+        let Problem { line, column, length, message, .. } = &problems[0];
         assert_eq!(format!("{line}:{column}+{length} {message}"), expected);
     }
 

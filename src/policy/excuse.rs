@@ -48,39 +48,21 @@ impl Policy {
         {
             match action {
                 Excuse::Suppress => {
-                    return Some(Excused {
-                        cause: format!("{kind}: {name}"),
-                        action,
-                    });
+                    return Some(Excused { cause: format!("{kind}: {name}"), action });
                 }
                 Excuse::Downgrade => downgraded = downgraded.or(Some((kind, name))),
             }
         }
         let (kind, name) = downgraded?;
-        Some(Excused {
-            cause: format!("{kind}: {name}"),
-            action: Excuse::Downgrade,
-        })
+        Some(Excused { cause: format!("{kind}: {name}"), action: Excuse::Downgrade })
     }
 }
 
 impl Where {
     fn covers(&self, workload: &Workload<'_>, image: Option<&Reference>) -> bool {
-        let Workload {
-            cluster,
-            namespace,
-            kind,
-            name,
-        } = workload;
-        let parts = [
-            (&self.cluster, cluster),
-            (&self.namespace, namespace),
-            (&self.kind, kind),
-            (&self.name, name),
-        ];
-        parts
-            .iter()
-            .all(|(globs, text)| globs.is_empty() || globs.iter().any(|glob| glob_match(glob, text.as_bytes())))
+        let Workload { cluster, namespace, kind, name } = workload;
+        let parts = [(&self.cluster, cluster), (&self.namespace, namespace), (&self.kind, kind), (&self.name, name)];
+        parts.iter().all(|(globs, text)| globs.is_empty() || globs.iter().any(|glob| glob_match(glob, text.as_bytes())))
             && (self.image.is_empty()
                 || image.is_some_and(|image| self.image.iter().any(|pattern| pattern.fit(image) == Fit::Yes)))
     }
@@ -111,23 +93,12 @@ mod tests {
     fn excuse(policy: &str, rule: RuleName, at: &str) -> String {
         let policy = load(policy).unwrap().policy;
         let [cluster, namespace, kind, name] = ["prod", "shop", "Deployment", "web"].map(Text::from);
-        let workload = Workload {
-            cluster,
-            namespace,
-            kind,
-            name,
-        };
+        let workload = Workload { cluster, namespace, kind, name };
         let image = Reference::parse(b"ghcr.io/acme/web:v1").unwrap();
         let at = Time::parse(at.as_bytes()).unwrap();
         match policy.excuse(&workload, Some(&image), rule, "first-seen", at) {
-            Some(Excused {
-                cause,
-                action: Excuse::Suppress,
-            }) => cause,
-            Some(Excused {
-                cause,
-                action: Excuse::Downgrade,
-            }) => format!("{cause} (downgraded)"),
+            Some(Excused { cause, action: Excuse::Suppress }) => cause,
+            Some(Excused { cause, action: Excuse::Downgrade }) => format!("{cause} (downgraded)"),
             None => "none".into(),
         }
     }
@@ -139,10 +110,7 @@ mod tests {
     #[case::any_glob("where: {namespace: [dev, 's*p']}", "exception: x")]
     #[case::no_glob("where: {namespace: [dev, 'sho']}", "none")]
     #[case::negated("where: {namespace: '!shop'}", "none")]
-    #[case::all_parts(
-        "where: {cluster: prod, namespace: shop, kind: Deployment, name: web}",
-        "exception: x"
-    )]
+    #[case::all_parts("where: {cluster: prod, namespace: shop, kind: Deployment, name: web}", "exception: x")]
     #[case::one_part_does_not("where: {cluster: test, namespace: shop}", "none")]
     #[case::workload("where: {workload: web}", "exception: x")]
     #[case::other_workload("where: {workload: api}", "none")]
@@ -159,22 +127,14 @@ mod tests {
     #[case::downgrades("action: downgrade", "exception: x (downgraded)")]
     fn exceptions(#[case] keys: &str, #[case] expected: &str) {
         let policy = format!("exceptions:\n- name: x\n  {keys}");
-        assert_eq!(
-            excuse(&policy, RuleName::UnauthorizedImage, "2026-11-24T12:00:00Z"),
-            expected
-        );
+        assert_eq!(excuse(&policy, RuleName::UnauthorizedImage, "2026-11-24T12:00:00Z"), expected);
     }
 
     #[test]
     fn what_asks_for_an_image_needs_one() {
         let policy = load("exceptions: [{name: x, where: {image: '**'}}]").unwrap().policy;
-        let found = policy.excuse(
-            &Workload::default(),
-            None,
-            RuleName::RestartSpike,
-            "above-baseline",
-            Time::default(),
-        );
+        let found =
+            policy.excuse(&Workload::default(), None, RuleName::RestartSpike, "above-baseline", Time::default());
         assert_eq!(found, None);
     }
 
@@ -186,10 +146,7 @@ mod tests {
         "exception: a (downgraded)"
     )]
     #[case::exception_first("maintenance: [{name: m}]\nexceptions: [{name: a}]", "exception: a")]
-    #[case::window_suppresses(
-        "exceptions: [{name: a, action: downgrade}]\nmaintenance: [{name: m}]",
-        "maintenance: m"
-    )]
+    #[case::window_suppresses("exceptions: [{name: a, action: downgrade}]\nmaintenance: [{name: m}]", "maintenance: m")]
     #[case::window_downgrades("maintenance: [{name: m, action: downgrade}]", "maintenance: m (downgraded)")]
     #[case::window_over("maintenance: [{name: m, until: 2026-11-23}]", "none")]
     #[case::window_elsewhere("maintenance: [{name: m, where: {namespace: dev}}]", "none")]
@@ -204,21 +161,9 @@ mod tests {
     #[case::last_second("{days: [sun], from: '02:00', to: '04:00'}", "2026-11-22T03:59:59Z", true)]
     #[case::ends("{days: [sun], from: '02:00', to: '04:00'}", "2026-11-22T04:00:00Z", false)]
     #[case::other_day("{days: [sun], from: '02:00', to: '04:00'}", "2026-11-23T03:00:00Z", false)]
-    #[case::east(
-        "{days: [sun], from: '02:00', to: '04:00', offset: '+03:00'}",
-        "2026-11-21T23:30:00Z",
-        true
-    )]
-    #[case::east_over(
-        "{days: [sun], from: '02:00', to: '04:00', offset: '+03:00'}",
-        "2026-11-22T02:00:00Z",
-        false
-    )]
-    #[case::west(
-        "{days: [sun], from: '22:00', to: '23:00', offset: '-05:00'}",
-        "2026-11-23T03:30:00Z",
-        true
-    )]
+    #[case::east("{days: [sun], from: '02:00', to: '04:00', offset: '+03:00'}", "2026-11-21T23:30:00Z", true)]
+    #[case::east_over("{days: [sun], from: '02:00', to: '04:00', offset: '+03:00'}", "2026-11-22T02:00:00Z", false)]
+    #[case::west("{days: [sun], from: '22:00', to: '23:00', offset: '-05:00'}", "2026-11-23T03:30:00Z", true)]
     #[case::late("{days: [sun], from: '22:00', to: '02:00'}", "2026-11-22T23:00:00Z", true)]
     #[case::over_midnight("{days: [sun], from: '22:00', to: '02:00'}", "2026-11-23T01:59:59Z", true)]
     #[case::over_midnight_ends("{days: [sun], from: '22:00', to: '02:00'}", "2026-11-23T02:00:00Z", false)]

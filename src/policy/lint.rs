@@ -8,6 +8,7 @@ use super::decode::image_rule_nodes;
 use super::document::{Document, NodeId};
 use super::scalar::excerpt;
 use super::types::{Action, ImageRule, Mode, Policy, Where};
+use crate::image::Pattern;
 use crate::source::keys::RECORD_KEYS;
 
 /// The warnings about a policy, in no order.
@@ -34,50 +35,27 @@ pub(super) fn warnings(document: &Document<'_>, policy: &Policy) -> Vec<Problem>
         image_rules(document, policy, images, &mut warn);
     }
 
-    let nodes = |key| {
-        document
-            .get(root, key)
-            .map(|list| document.items(list))
-            .into_iter()
-            .flatten()
-    };
+    let nodes = |key| document.get(root, key).map(|list| document.items(list)).into_iter().flatten();
     for (node, exception) in nodes("exceptions").zip(&policy.exceptions) {
         if exception.scope == Where::default() && exception.rules.is_empty() && exception.reasons.is_empty() {
             let help = "say which workloads under where, or which rules under rules";
-            warn(
-                node,
-                format!("the exception {} excuses every detection", excerpt(&exception.name)),
-                help,
-            );
+            warn(node, format!("the exception {} excuses every detection", excerpt(&exception.name)), help);
         }
     }
     for (node, window) in nodes("maintenance").zip(&policy.maintenance) {
         if window.from == window.to {
             let node = document.get(node, "to").or(document.get(node, "from")).unwrap_or(node);
             let help = "for a whole day leave out from and to";
-            warn(
-                node,
-                format!("the window {} ends when it begins, a day later", excerpt(&window.name)),
-                help,
-            );
+            warn(node, format!("the window {} ends when it begins, a day later", excerpt(&window.name)), help);
         }
     }
     let field = policy.output.field.as_str();
-    let taken = |key: &&str| {
-        key.strip_prefix('/')
-            .is_some_and(|key| key.split('/').next() == Some(field))
-    };
-    if let Some(node) = document
-        .get(root, "output")
-        .and_then(|output| document.get(output, "field"))
+    let taken = |key: &&str| key.strip_prefix('/').is_some_and(|key| key.split('/').next() == Some(field));
+    if let Some(node) = document.get(root, "output").and_then(|output| document.get(output, "field"))
         && RECORD_KEYS.iter().any(taken)
     {
         let help = "records have it themselves: choose another one";
-        warn(
-            node,
-            format!("the enrichment takes the place of {}", excerpt(field)),
-            help,
-        );
+        warn(node, format!("the enrichment takes the place of {}", excerpt(field)), help);
     }
     warnings
 }
@@ -87,12 +65,7 @@ pub(super) fn warnings(document: &Document<'_>, policy: &Policy) -> Vec<Problem>
 fn image_rules(document: &Document<'_>, policy: &Policy, images: NodeId, warn: &mut dyn FnMut(NodeId, String, &str)) {
     let mut seen: HashMap<String, (NodeId, &ImageRule)> = HashMap::new();
     for ((node, _), rule) in image_rule_nodes(document, images).into_iter().zip(&policy.images.rules) {
-        let key = format!(
-            "{}\n{}\n\n{}",
-            rule.pattern,
-            rule.namespaces.join("\n"),
-            rule.tags.join("\n")
-        );
+        let key = format!("{}\n{}\n\n{}", rule.pattern, rule.namespaces.join("\n"), rule.tags.join("\n"));
         let (before_node, before) = match seen.entry(key) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
@@ -108,21 +81,22 @@ fn image_rules(document: &Document<'_>, policy: &Policy, images: NodeId, warn: &
             continue;
         }
         let (this, other) = ((node, rule), (before_node, before));
-        let ((denies, deny), (allows, allow)) = if rule.action == Action::Deny {
-            (this, other)
-        } else {
-            (other, this)
-        };
-        let outlasts = deny
-            .until
-            .is_none_or(|end| allow.until.is_some_and(|other| other <= end));
+        let ((denies, deny), (allows, allow)) = if rule.action == Action::Deny { (this, other) } else { (other, this) };
+        let outlasts = deny.until.is_none_or(|end| allow.until.is_some_and(|other| other <= end));
         if outlasts {
-            let message = format!(
-                "this rule never allows anything: line {} denies the same",
-                document.line(denies)
-            );
+            let message = format!("this rule never allows anything: line {} denies the same", document.line(denies));
             warn(allows, message, "deny beats allow: leave one out");
         }
+    }
+}
+
+/// A pattern's images, the same for the spellings of one repository.
+fn images_of(pattern: &Pattern) -> String {
+    match pattern.literal_name() {
+        Some((registry, repository)) if !pattern.has_tag() && !pattern.has_digest() => {
+            format!("{registry}/{repository}")
+        }
+        _ => pattern.to_string(),
     }
 }
 
@@ -132,15 +106,9 @@ mod tests {
 
     #[rstest::rstest]
     #[case::nothing("", "")]
-    #[case::sound(
-        "images: {mode: enforce, allow: [nginx], deny: ['**/xmrig*'], tags: {reject: latest}}",
-        ""
-    )]
+    #[case::sound("images: {mode: enforce, allow: [nginx], deny: ['**/xmrig*'], tags: {reject: latest}}", "")]
     #[case::enforce_nothing("images: {mode: enforce}", "1:16 nothing is allowed, so every image is unauthorised")]
-    #[case::open_allow(
-        "images:\n  mode: open\n  allow: [nginx]",
-        "2:9 images that allow does not name pass as well"
-    )]
+    #[case::open_allow("images:\n  mode: open\n  allow: [nginx]", "2:9 images that allow does not name pass as well")]
     #[case::open_rules("images: {mode: open, rules: [{match: nginx}]}", "")]
     #[case::twice("images:\n  allow:\n  - nginx\n  - nginx", "4:5 this rule is there twice")]
     #[case::denied(
@@ -151,15 +119,9 @@ mod tests {
         "images:\n  deny: [nginx]\n  rules:\n  - {match: nginx}",
         "4:5 this rule never allows anything: line 2 denies the same"
     )]
-    #[case::other_namespaces(
-        "images: {allow: nginx, rules: [{match: nginx, action: deny, namespaces: prod}]}",
-        ""
-    )]
+    #[case::other_namespaces("images: {allow: nginx, rules: [{match: nginx, action: deny, namespaces: prod}]}", "")]
     #[case::other_tags("images: {allow: nginx, rules: [{match: nginx, action: deny, tags: v1}]}", "")]
-    #[case::denied_for_a_while(
-        "images: {allow: nginx, rules: [{match: nginx, action: deny, until: 2027-01-31}]}",
-        ""
-    )]
+    #[case::denied_for_a_while("images: {allow: nginx, rules: [{match: nginx, action: deny, until: 2027-01-31}]}", "")]
     #[case::denied_to_the_end(
         "images: {rules: [{match: a, action: deny, until: 2027-01-31}, {match: a, until: 2027-01-30}]}",
         "1:63 this rule never allows anything: line 1 denies the same"
@@ -174,9 +136,7 @@ mod tests {
     #[case::field_of_records("output: {field: log}", "1:17 the enrichment takes the place of \"log\"")]
     fn warns(#[case] text: &str, #[case] expected: &str) {
         let warnings = load(text).unwrap().warnings;
-        let found = warnings
-            .iter()
-            .map(|warning| format!("{}:{} {}", warning.line, warning.column, warning.message));
+        let found = warnings.iter().map(|warning| format!("{}:{} {}", warning.line, warning.column, warning.message));
         assert_eq!(found.collect::<Vec<_>>().join("\n"), expected);
     }
 }

@@ -16,39 +16,28 @@ pub(super) type Fault = (String, Option<String>);
 pub(super) fn fault(kind: Scalar, text: &str, quoted: bool) -> Option<Fault> {
     let value = excerpt(text);
     if text.len() > MAX_BYTES {
-        return Some((
-            format!("{value} is too long"),
-            Some(format!("the most is {MAX_BYTES} bytes")),
-        ));
+        return Some((format!("{value} is too long"), Some(format!("the most is {MAX_BYTES} bytes"))));
     }
     if text.trim().is_empty() {
         return Some((format!("{value} is empty"), help(kind).map(String::from)));
     }
-    let detail = match valid(kind, text) {
+    let (detail, better) = match valid(kind, text) {
         // YAML has these without quotes, and so does the JSON Schema.
         Ok(()) if quoted && matches!(kind, Scalar::Bool | Scalar::Integer(..) | Scalar::Decimal(..)) => {
             return Some((format!("{value} is in quotes"), Some(format!("write {text}"))));
         }
         Ok(()) => return None,
-        Err(detail) => detail,
+        Err(fault) => fault,
     };
-    let mut message = format!("{value} is not {}", noun(kind));
-    let mut help = help(kind).map(String::from);
-    match kind {
-        Scalar::Choice(names) => {
-            if let Some(near) = nearest(text, names.iter().copied()) {
-                help = Some(format!("did you mean \"{near}\"?"));
-            }
-        }
-        Scalar::Network | Scalar::DomainGlob | Scalar::Domain if !detail.is_empty() => help = Some(detail),
-        _ if !detail.is_empty() => message = format!("{message}: {detail}"),
-        _ => {}
-    }
-    Some((message, help))
+    let colon = if detail.is_empty() { "" } else { ": " };
+    Some((format!("{value} is not {}{colon}{detail}", noun(kind)), better.or_else(|| help(kind).map(String::from))))
 }
 
-/// Whether a text is of a kind; if not, what more there is to say.
-fn valid(kind: Scalar, text: &str) -> Result<(), String> {
+/// Whether a text is of a kind; if not, what more there is to say and, where there is something better than the kind's
+/// own help, what to write.
+fn valid(kind: Scalar, text: &str) -> Result<(), Fault> {
+    let detail = |detail: String| (detail, None);
+    let advice = |help: &'static str| (String::new(), (!help.is_empty()).then(|| help.into()));
     let fits = match kind {
         Scalar::Version => text == "1",
         Scalar::Bool => boolean(text).is_some(),
@@ -57,33 +46,34 @@ fn valid(kind: Scalar, text: &str) -> Result<(), String> {
             decimal(text).is_some_and(|number| (f64::from(least)..=f64::from(most)).contains(&number))
         }
         Scalar::Text => true,
-        Scalar::Choice(names) => names.contains(&text),
-        Scalar::Duration(least, most) => {
-            let Some(seconds) = duration(text) else {
-                return Err(String::new());
-            };
-            if !(least..=most).contains(&seconds) {
-                return Err(format!("the least is {}, the most {}", spell(least), spell(most)));
-            }
-            true
+        Scalar::Choice(names) if !names.contains(&text) => {
+            let near = nearest(text, names.iter().copied());
+            return Err((String::new(), near.map(|near| format!("did you mean \"{near}\"?"))));
         }
+        Scalar::Choice(_) => true,
+        Scalar::Duration(least, most) => match duration(text) {
+            Some(seconds) if !(least..=most).contains(&seconds) => {
+                return Err(detail(format!("the least is {}, the most {}", spell(least), spell(most))));
+            }
+            seconds => seconds.is_some(),
+        },
         Scalar::From => clock(text).is_some_and(|second| i64::from(second) < DAY),
         Scalar::To => clock(text).is_some(),
         Scalar::Offset => offset(text).is_some(),
         Scalar::Until => until(text).is_some(),
         Scalar::Day => day(text).is_some(),
-        Scalar::Glob => return fast_glob::validate(text).map_err(|error| error.to_string()),
+        Scalar::Glob => return fast_glob::validate(text).map_err(|error| detail(error.to_string())),
         Scalar::Image => return pattern(text).map(drop),
-        Scalar::Reference => return reference(text).map(drop),
+        Scalar::Reference => return reference(text).map(drop).map_err(detail),
         Scalar::Digest => is_digest(text),
-        Scalar::Network => return network(text).map(drop).map_err(String::from),
+        Scalar::Network => return network(text).map(drop).map_err(advice),
         Scalar::Port => port(text).is_some(),
-        Scalar::DomainGlob => return domain(text, true).map(drop).map_err(String::from),
-        Scalar::Domain => return domain(text, false).map(drop).map_err(String::from),
+        Scalar::DomainGlob => return domain(text, true).map(drop).map_err(advice),
+        Scalar::Domain => return domain(text, false).map(drop).map_err(advice),
         Scalar::Path => is_beside(text),
         Scalar::Reason => is_kebab(text),
     };
-    if fits { Ok(()) } else { Err(String::new()) }
+    if fits { Ok(()) } else { Err((String::new(), None)) }
 }
 
 /// What a value of a kind is called, after "is not".
@@ -138,11 +128,8 @@ fn help(kind: Scalar) -> Option<&'static str> {
 
 /// A text in quotes, for a message: cut short, on one line.
 pub(super) fn excerpt(text: &str) -> String {
-    let mut short: String = text
-        .chars()
-        .take(60)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
+    let mut short: String =
+        text.chars().take(60).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -199,7 +186,7 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
 const UNITS: [(char, u32); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
 
 /// A duration in seconds: `1h30m`, the larger unit first; a number alone is seconds.
-pub(super) fn duration(text: &str) -> Option<u32> {
+pub(crate) fn duration(text: &str) -> Option<u32> {
     if let Some(seconds) = integer(text) {
         return Some(seconds);
     }
@@ -215,9 +202,7 @@ pub(super) fn duration(text: &str) -> Option<u32> {
 
 /// A duration in the largest unit that has no remainder.
 fn spell(seconds: u32) -> String {
-    let unit = UNITS
-        .into_iter()
-        .find(|&(_, unit)| seconds >= unit && seconds.is_multiple_of(unit));
+    let unit = UNITS.into_iter().find(|&(_, unit)| seconds >= unit && seconds.is_multiple_of(unit));
     let (letter, unit) = unit.unwrap_or(('s', 1));
     format!("{}{letter}", seconds / unit)
 }
@@ -234,11 +219,7 @@ pub(super) fn clock(text: &str) -> Option<u32> {
 
 /// An offset from UTC, in seconds east of it.
 pub(super) fn offset(text: &str) -> Option<i32> {
-    if text == "Z" {
-        Some(0)
-    } else {
-        parse_offset(text.as_bytes())
-    }
+    if text == "Z" { Some(0) } else { parse_offset(text.as_bytes()) }
 }
 
 /// When something ends: at a time, or with the day of a date in UTC.
@@ -252,48 +233,27 @@ pub(super) fn until(text: &str) -> Option<Time> {
 
 /// A day of the week by its English name or the first three letters of it, Monday being 0.
 pub(super) fn day(text: &str) -> Option<u8> {
-    const DAYS: [&str; 7] = [
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-    ];
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     let name = text.to_ascii_lowercase();
-    let day = DAYS
-        .iter()
-        .position(|&day| day == name || day.get(..3) == Some(&name))?;
+    let day = DAYS.iter().position(|&day| day == name || day.get(..3) == Some(&name))?;
     u8::try_from(day).ok()
 }
 
 /// A network in CIDR; an address is the network that has only it. Otherwise what to write.
 pub(super) fn network(text: &str) -> Result<String, &'static str> {
-    let (address, prefix) = text
-        .split_once('/')
-        .map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
     let address: IpAddr = address.parse().map_err(|_| "")?;
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let length = prefix
-        .map_or(Some(most), integer)
-        .filter(|&length| length <= most)
-        .ok_or("")?;
+    let length = prefix.map_or(Some(most), integer).filter(|&length| length <= most).ok_or("")?;
     let host = most - length;
     let trailing = match address {
         IpAddr::V4(address) => u32::from(address).trailing_zeros(),
         IpAddr::V6(address) => u128::from(address).trailing_zeros(),
     };
     if trailing < host {
-        return Err(
-            "the address has bits beyond the prefix: write the first address of the network, or the address alone",
-        );
+        return Err("it has bits beyond its prefix: write the first address of the network, or the address alone");
     }
-    Ok(if prefix.is_some() {
-        text.into()
-    } else {
-        format!("{text}/{most}")
-    })
+    Ok(if prefix.is_some() { text.into() } else { format!("{text}/{most}") })
 }
 
 /// A port with its protocol, in lower case.
@@ -318,32 +278,23 @@ pub(super) fn domain(text: &str, wildcard: bool) -> Result<String, &'static str>
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || wildcard && byte == b'*';
     let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(letter);
-    if name.len() <= 253 && name.split('.').all(label) {
-        Ok(name)
-    } else {
-        Err("")
-    }
+    if name.len() <= 253 && name.split('.').all(label) { Ok(name) } else { Err("") }
 }
 
 /// A pattern over image references. Otherwise what is wrong with it.
-pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
-    Pattern::parse(text).map_err(|error| error.to_string())
+pub(super) fn pattern(text: &str) -> Result<Pattern, Fault> {
+    Pattern::parse(text).map_err(|error| (error.message, error.help))
 }
 
 /// The canonical `registry/repository:tag` of a reference without a digest.
 pub(super) fn reference(text: &str) -> Result<String, String> {
     let reference = Reference::parse(text.as_bytes()).map_err(|error| error.to_string())?;
-    if reference.digest.is_some() {
-        Err("the digest belongs in the value".into())
-    } else {
-        Ok(reference.canonical())
-    }
+    if reference.digest.is_some() { Err("the digest belongs in the value".into()) } else { Ok(reference.canonical()) }
 }
 
 fn is_digest(text: &str) -> bool {
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix("sha256:")
-        .is_some_and(|digits| digits.len() == 64 && digits.bytes().all(hex))
+    text.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && digits.bytes().all(hex))
 }
 
 /// Whether a path stays where the policy is, on any system.
@@ -498,10 +449,7 @@ mod tests {
     #[rstest::rstest]
     #[case("nginx:1.25", Some("docker.io/library/nginx:1.25"))]
     #[case("index.docker.io/library/nginx", Some("docker.io/library/nginx:latest"))]
-    #[case(
-        "nginx@sha256:0000000000000000000000000000000000000000000000000000000000000000",
-        None
-    )]
+    #[case("nginx@sha256:0000000000000000000000000000000000000000000000000000000000000000", None)]
     #[case("Nginx", None)]
     fn references(#[case] text: &str, #[case] expected: Option<&str>) {
         assert_eq!(reference(text).ok().as_deref(), expected);

@@ -77,9 +77,7 @@ pub(super) struct Object {
 impl Object {
     /// The key of that name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys
-            .iter()
-            .find(|key| key.name == name || !key.also.is_empty() && key.also == name)
+        self.keys.iter().find(|key| key.name == name || !key.also.is_empty() && key.also == name)
     }
 }
 
@@ -103,14 +101,7 @@ pub(super) struct Key {
 const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     // No guest prints a schema: it need not carry the sentences.
     let doc = if cfg!(target_family = "wasm") { "" } else { doc };
-    Key {
-        name,
-        also: "",
-        kind,
-        required: false,
-        default,
-        doc,
-    }
+    Key { name, also: "", kind, required: false, default, doc }
 }
 
 impl Key {
@@ -143,37 +134,12 @@ pub(super) static POLICY: Kind = Obj(&Object {
         key("images", Obj(&IMAGES), "", "What unauthorized-image judges by."),
         key("traffic", Obj(&TRAFFIC), "", "What anomalous-traffic judges by."),
         key("restarts", Obj(&RESTARTS), "", "What restart-spike judges restarts by."),
-        key(
-            "resources",
-            Obj(&RESOURCES),
-            "",
-            "What restart-spike judges resource use by.",
-        ),
-        key(
-            "baseline",
-            Obj(&BASELINE),
-            "",
-            "How long to learn, and where to keep what was learned.",
-        ),
-        key(
-            "exceptions",
-            list(&EXCEPTION),
-            "[]",
-            "Detections that are known and excused.",
-        ),
-        key(
-            "maintenance",
-            list(&MAINTENANCE),
-            "[]",
-            "Weekly times at which detections are expected.",
-        ),
+        key("resources", Obj(&RESOURCES), "", "What restart-spike judges resource use by."),
+        key("baseline", Obj(&BASELINE), "", "How long to learn, and where to keep what was learned."),
+        key("exceptions", list(&EXCEPTION), "[]", "Detections that are known and excused."),
+        key("maintenance", list(&MAINTENANCE), "[]", "Weekly times at which detections are expected."),
         key("alerts", Obj(&ALERTS), "", "How often to alert."),
-        key(
-            "limits",
-            Obj(&LIMITS),
-            "",
-            "How many things are remembered, which bounds the memory.",
-        ),
+        key("limits", Obj(&LIMITS), "", "How many things are remembered, which bounds the memory."),
         key("output", Obj(&OUTPUT), "", "What comes out."),
     ],
 });
@@ -189,60 +155,20 @@ static IMAGES: Object = Object {
              after the learning period (learn), or it passes (open). Without this key: enforce where anything is \
              allowed by name, learn otherwise.",
         ),
-        key(
-            "allow",
-            list(&IMAGE_ENTRY),
-            "[]",
-            "Images that are authorised; a bare host is a whole registry.",
-        ),
-        key(
-            "deny",
-            list(&IMAGE_ENTRY),
-            "[]",
-            "Images that are not; of equally specific rules, deny beats allow.",
-        ),
-        key(
-            "rules",
-            list(&RULE),
-            "[]",
-            "The long form of allow and deny; the most specific rule wins.",
-        ),
+        key("allow", list(&IMAGE_ENTRY), "[]", "Images that are authorised; a bare host is a whole registry."),
+        key("deny", list(&IMAGE_ENTRY), "[]", "Images that are not; of equally specific rules, deny beats allow."),
+        key("rules", list(&RULE), "[]", "The long form of allow and deny; the most specific rule wins."),
         key("tags", Obj(&TAGS), "", "What is asked of tags and digests."),
-        key(
-            "pinned",
-            Map(Reference, &One(Digest)),
-            "{}",
-            "Which digest an image with a tag has to have.",
-        ),
-        key(
-            "lookalikes",
-            One(Bool),
-            "true",
-            "Whether to look for names that imitate authorised ones.",
-        ),
-        key(
-            "drift",
-            One(Bool),
-            "true",
-            "Whether to watch for tags that move to another digest.",
-        ),
+        key("pinned", Map(Reference, &One(Digest)), "{}", "Which digest an image with a tag has to have."),
+        key("lookalikes", One(Bool), "true", "Whether to look for names that imitate authorised ones."),
+        key("drift", One(Bool), "true", "Whether to watch for tags that move to another digest."),
     ],
 };
 
 const MATCH: Key = key("match", One(Image), "", "The images that the rule is about.").required();
-const NAMESPACES: Key = key(
-    "namespaces",
-    GLOBS,
-    "[]",
-    "The namespaces that it holds in; all, when empty.",
-);
+const NAMESPACES: Key = key("namespaces", GLOBS, "[]", "The namespaces that it holds in; all, when empty.");
 const RULE_TAGS: Key = key("tags", GLOBS, "[]", "The tags that it holds for; all, when empty.");
-const UNTIL: Key = key(
-    "until",
-    One(Until),
-    "",
-    "When it ends; a date is still included, in UTC.",
-);
+const UNTIL: Key = key("until", One(Until), "", "When it ends; a date is still included, in UTC.");
 
 static RULE: Kind = Obj(&Object {
     name: "an image rule",
@@ -250,31 +176,18 @@ static RULE: Kind = Obj(&Object {
         MATCH,
         NAMESPACES,
         RULE_TAGS,
-        key(
-            "action",
-            One(Choice(&["allow", "deny"])),
-            "allow",
-            "What becomes of the images.",
-        ),
+        key("action", One(Choice(&["allow", "deny"])), "allow", "What becomes of the images."),
         UNTIL,
     ],
 });
 
-static SHORT_RULE: Object = Object {
-    name: "an entry of allow or deny",
-    keys: &[MATCH, NAMESPACES, RULE_TAGS, UNTIL],
-};
+static SHORT_RULE: Object = Object { name: "an entry of allow or deny", keys: &[MATCH, NAMESPACES, RULE_TAGS, UNTIL] };
 
 static TAGS: Object = Object {
     name: "images.tags",
     keys: &[
         key("reject", GLOBS, "[]", "Tags that are unwanted on any image."),
-        key(
-            "require_digest",
-            One(Bool),
-            "false",
-            "Whether an image has to be named by digest.",
-        ),
+        key("require_digest", One(Bool), "false", "Whether an image has to be named by digest."),
     ],
 };
 
@@ -288,12 +201,7 @@ static TRAFFIC: Object = Object {
             "Networks that are ours.",
         ),
         key("allow", Obj(&TRAFFIC_ALLOW), "", "Destinations that are expected."),
-        key(
-            "threats",
-            Obj(&THREATS),
-            "",
-            "Destinations that are known to be hostile.",
-        ),
+        key("threats", Obj(&THREATS), "", "Destinations that are known to be hostile."),
         key("beacon", Obj(&BEACON), "", "What makes a beacon."),
     ],
 };
@@ -301,12 +209,7 @@ static TRAFFIC: Object = Object {
 static TRAFFIC_ALLOW: Object = Object {
     name: "traffic.allow",
     keys: &[
-        key(
-            "domains",
-            list(&One(DomainGlob)),
-            "[]",
-            "Domains; * stands for any part of one.",
-        ),
+        key("domains", list(&One(DomainGlob)), "[]", "Domains; * stands for any part of one."),
         key("networks", list(&One(Network)), "[]", "Networks in CIDR, or addresses."),
         key("ports", list(&One(Port)), "[]", "Ports with their protocol."),
     ],
@@ -317,52 +220,27 @@ static THREATS: Object = Object {
     keys: &[
         key("networks", list(&One(Network)), "[]", "Networks in CIDR, or addresses."),
         key("domains", list(&One(Domain)), "[]", "Domains, with all below them."),
-        key(
-            "files",
-            list(&One(Path)),
-            "[]",
-            "Lists of either, in files beside the policy.",
-        ),
+        key("files", list(&One(Path)), "[]", "Lists of either, in files beside the policy."),
     ],
 };
 
 static BEACON: Object = Object {
     name: "traffic.beacon",
-    keys: &[key(
-        "min_score",
-        One(Integer(0, 100)),
-        "75",
-        "The score from which on a beacon is a detection.",
-    )],
+    keys: &[key("min_score", One(Integer(0, 100)), "75", "The score from which on a beacon is a detection.")],
 };
 
 static RESTARTS: Object = Object {
     name: "restarts",
     keys: &[
-        key(
-            "min",
-            One(Integer(1, 1_000_000)),
-            "3",
-            "Fewer restarts in a window are never a detection.",
-        ),
-        key(
-            "windows",
-            List(&One(Duration(10, 30 * DAY)), 1, 8),
-            "[10m, 1h, 6h]",
-            "The windows to count restarts in.",
-        ),
+        key("min", One(Integer(1, 1_000_000)), "3", "Fewer restarts in a window are never a detection."),
+        key("windows", List(&One(Duration(10, 30 * DAY)), 1, 8), "[10m, 1h, 6h]", "The windows to count restarts in."),
     ],
 };
 
 static RESOURCES: Object = Object {
     name: "resources",
     keys: &[
-        key(
-            "ratio",
-            One(Decimal(1, 1000)),
-            "2.0",
-            "How many times the expected use is a spike.",
-        ),
+        key("ratio", One(Decimal(1, 1000)), "2.0", "How many times the expected use is a spike."),
         key("for", One(Duration(0, 30 * DAY)), "5m", "For how long it has to last."),
     ],
 };
@@ -370,28 +248,14 @@ static RESOURCES: Object = Object {
 static BASELINE: Object = Object {
     name: "baseline",
     keys: &[
-        key(
-            "learn_for",
-            One(Duration(0, 366 * DAY)),
-            "7d",
-            "How long to learn, in the time of the records.",
-        ),
-        key(
-            "state",
-            One(Path),
-            "state",
-            "The folder for what was learned, beside the policy.",
-        ),
+        key("learn_for", One(Duration(0, 366 * DAY)), "7d", "How long to learn, in the time of the records."),
+        key("state", One(Path), "state", "The folder for what was learned, beside the policy."),
     ],
 };
 
 const RULES: Key = key(
     "rules",
-    list(&One(Choice(&[
-        "unauthorized-image",
-        "anomalous-traffic",
-        "restart-spike",
-    ]))),
+    list(&One(Choice(&["unauthorized-image", "anomalous-traffic", "restart-spike"]))),
     "[]",
     "The rules that it holds for; all, when empty.",
 );
@@ -409,12 +273,7 @@ static EXCEPTION: Kind = Obj(&Object {
         key("name", One(Text), "", "What suppressed detections give as their cause.").required(),
         WHERE,
         RULES,
-        key(
-            "reasons",
-            list(&One(Reason)),
-            "[]",
-            "The reasons that it holds for; all, when empty.",
-        ),
+        key("reasons", list(&One(Reason)), "[]", "The reasons that it holds for; all, when empty."),
         EXCUSE,
         key("reason", One(Text), "", "Why the detections are excused."),
         UNTIL,
@@ -425,19 +284,9 @@ static MAINTENANCE: Kind = Obj(&Object {
     name: "a maintenance window",
     keys: &[
         key("name", One(Text), "", "What suppressed detections give as their cause.").required(),
-        key(
-            "days",
-            List(&One(Day), 1, 7),
-            "[mon, tue, wed, thu, fri, sat, sun]",
-            "The days on which it begins.",
-        ),
+        key("days", List(&One(Day), 1, 7), "[mon, tue, wed, thu, fri, sat, sun]", "The days on which it begins."),
         key("from", One(From), "00:00", "When it begins, at the offset."),
-        key(
-            "to",
-            One(To),
-            "24:00",
-            "When it ends; on the next day, when that is not later than from.",
-        ),
+        key("to", One(To), "24:00", "When it ends; on the next day, when that is not later than from."),
         key("offset", One(Offset), "+00:00", "The offset of from and to from UTC."),
         WHERE,
         RULES,
@@ -453,30 +302,15 @@ static SCOPE: Object = Object {
         key("namespace", GLOBS, "[]", "Its namespace."),
         key("kind", GLOBS, "[]", "Its kind: Deployment, StatefulSet, compose …"),
         key("name", GLOBS, "[]", "Its name.").also("workload"),
-        key(
-            "image",
-            list(&One(Image)),
-            "[]",
-            "The image that the detection is about.",
-        ),
+        key("image", list(&One(Image)), "[]", "The image that the detection is about."),
     ],
 };
 
 static ALERTS: Object = Object {
     name: "alerts",
     keys: &[
-        key(
-            "cooldown",
-            One(Duration(0, 30 * DAY)),
-            "1h",
-            "For how long an episode stays quiet after an alert.",
-        ),
-        key(
-            "per_hour",
-            One(Integer(1, 1_000_000)),
-            "100",
-            "More alerts in an hour are suppressed, and counted.",
-        ),
+        key("cooldown", One(Duration(0, 30 * DAY)), "1h", "For how long an episode stays quiet after an alert."),
+        key("per_hour", One(Integer(1, 1_000_000)), "100", "More alerts in an hour are suppressed, and counted."),
     ],
 };
 
@@ -484,24 +318,14 @@ static LIMITS: Object = Object {
     name: "limits",
     keys: &[
         key("workloads", One(Integer(16, 1 << 20)), "16384", "The most workloads."),
-        key(
-            "pairs",
-            One(Integer(16, 1 << 23)),
-            "131072",
-            "The most pairs of workload and destination.",
-        ),
+        key("pairs", One(Integer(16, 1 << 23)), "131072", "The most pairs of workload and destination."),
     ],
 };
 
 static OUTPUT: Object = Object {
     name: "output",
     keys: &[
-        key(
-            "field",
-            One(Text),
-            "tidewaiter",
-            "The key that the enrichment stands under.",
-        ),
+        key("field", One(Text), "tidewaiter", "The key that the enrichment stands under."),
         key(
             "format",
             One(Choice(&["native", "ecs", "ocsf"])),

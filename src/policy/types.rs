@@ -144,10 +144,7 @@ pub struct Restarts {
 
 impl Default for Restarts {
     fn default() -> Self {
-        Self {
-            min: 3,
-            windows: vec![600, 3600, 21_600],
-        }
+        Self { min: 3, windows: vec![600, 3600, 21_600] }
     }
 }
 
@@ -162,10 +159,7 @@ pub struct Resources {
 
 impl Default for Resources {
     fn default() -> Self {
-        Self {
-            ratio: 2.0,
-            seconds: 300,
-        }
+        Self { ratio: 2.0, seconds: 300 }
     }
 }
 
@@ -180,10 +174,7 @@ pub struct Baseline {
 
 impl Default for Baseline {
     fn default() -> Self {
-        Self {
-            learn_for: 7 * 86_400,
-            state: "state".into(),
-        }
+        Self { learn_for: 7 * 86_400, state: "state".into() }
     }
 }
 
@@ -296,10 +287,7 @@ pub struct Alerts {
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self {
-            cooldown: 3600,
-            per_hour: 100,
-        }
+        Self { cooldown: 3600, per_hour: 100 }
     }
 }
 
@@ -314,10 +302,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            workloads: 16_384,
-            pairs: 131_072,
-        }
+        Self { workloads: 16_384, pairs: 131_072 }
     }
 }
 
@@ -358,10 +343,6 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self {
-            field: "tidewaiter".into(),
-            format: Format::Native,
-            enrich: Enrich::ContainerEvents,
-        }
+        Self { field: "tidewaiter".into(), format: Format::Native, enrich: Enrich::ContainerEvents }
     }
 }

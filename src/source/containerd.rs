@@ -2,15 +2,15 @@
 //!
 //! - `ctr events` prints time, namespace, topic and the event as JSON
 //!   ([events.go](https://github.com/containerd/containerd/blob/main/cmd/ctr/commands/events/events.go)):
-//!   `2026-09-21 14:13:20.5 +0000 UTC k8s.io /tasks/oom {"container_id":"5f0c…"}`; `nerdctl events --format '{{json .}}'`
-//!   prints the same as an object, with the event as text.
+//!   `2026-09-21 14:13:20.5 +0000 UTC k8s.io /tasks/oom {"container_id":"5f0c…"}`;
+//!   `nerdctl events --format '{{json .}}'` prints the same as an object, with the event as text.
 //! - The log tells what the kubelet asks for
 //!   ([instrumented_service.go](https://github.com/containerd/containerd/blob/main/internal/cri/instrument/instrumented_service.go)):
 //!   `PullImage "REF"`, then `Pulled image "REF" with image id …` and `PullImage "REF" returns image reference "ID"`.
 //!
-//! The namespace is one of containerd's clients (`k8s.io`, `moby`), none of Kubernetes: it says nothing of the workload.
-//! An image that is pulled gets three names, hence three events: with its tag, with its digest, and its ID alone. The
-//! last is no reference.
+//! The namespace is one of containerd's clients (`k8s.io`, `moby`), none of Kubernetes: it says nothing of the
+//! workload. An image that is pulled gets three names, hence three events: with its tag, with its digest, and its ID
+//! alone. The last is no reference.
 
 use once_cell::sync::Lazy;
 use smallvec::smallvec;
@@ -116,11 +116,7 @@ pub(super) fn logfmt<'a>(line: &'a [u8], name: &[u8]) -> Option<Text<'a>> {
         let (value, end) = if line.get(at) == Some(&b'"') {
             unquoted(&text, at + 1)?
         } else {
-            let end = line
-                .get(at..)?
-                .iter()
-                .position(|&byte| byte == b' ')
-                .map_or(line.len(), |length| at + length);
+            let end = line.get(at..)?.iter().position(|&byte| byte == b' ').map_or(line.len(), |length| at + length);
             (text.slice(at, end), end)
         };
         if key == name {
@@ -160,22 +156,12 @@ impl<'a> Subject<'a> {
     fn read(event: &'a [u8], reader: &mut Reader) -> Option<Self> {
         let fields = reader.object(&SUBJECT, event)?;
         let text = |key| fields.text(key).filter(|text| !text.is_empty());
-        Some(Self {
-            id: text(ID),
-            container: text(CONTAINER_ID),
-            name: text(NAME),
-            image: text(IMAGE),
-        })
+        Some(Self { id: text(ID), container: text(CONTAINER_ID), name: text(NAME), image: text(IMAGE) })
     }
 
     fn into_owned(self) -> Subject<'static> {
         let own = |text: Option<Text<'a>>| text.map(Text::into_owned);
-        Subject {
-            id: own(self.id),
-            container: own(self.container),
-            name: own(self.name),
-            image: own(self.image),
-        }
+        Subject { id: own(self.id), container: own(self.container), name: own(self.name), image: own(self.image) }
     }
 
     fn observe(self, mut kind: &'static str, time: Option<Time>) -> Observations<'a> {
@@ -192,13 +178,7 @@ impl<'a> Subject<'a> {
         let id = self.container.or(self.id).filter(|_| !is_image);
         let workload = id.map_or_else(unnamed, |id| by_id(&id));
         let images = reference.filter(is_reference).map(Image::new).into_iter().collect();
-        smallvec![Observation {
-            source: Source::Containerd,
-            kind,
-            time,
-            workload,
-            images
-        }]
+        smallvec![Observation { source: Source::Containerd, kind, time, workload, images }]
     }
 }
 
@@ -234,29 +214,15 @@ fn message<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
     let text = msg.as_bytes();
     let start = [ASKED, PULLED].into_iter().find(|start| text.starts_with(start))?.len();
     let (reference, end) = unquoted(msg, start)?;
-    let digest = [&b" returns image reference \""[..], b", repo digest \""]
-        .into_iter()
-        .find_map(|before| {
-            let rest = text.get(end..)?;
-            let at = rest.windows(before.len()).position(|window| window == before)?;
-            let (digest, _) = unquoted(msg, end + at + before.len())?;
-            Digest::parse(&digest)
-        });
+    let digest = [&b" returns image reference \""[..], b", repo digest \""].into_iter().find_map(|before| {
+        let rest = text.get(end..)?;
+        let at = rest.windows(before.len()).position(|window| window == before)?;
+        let (digest, _) = unquoted(msg, end + at + before.len())?;
+        Digest::parse(&digest)
+    });
     let named = Some(reference).filter(|reference| !reference.is_empty() && is_reference(reference));
-    let images = named
-        .map(|reference| Image {
-            digest,
-            ..Image::new(reference)
-        })
-        .into_iter()
-        .collect();
-    let observation = Observation {
-        source: Source::Containerd,
-        kind: "image.pull",
-        time,
-        workload: unnamed(),
-        images,
-    };
+    let images = named.map(|reference| Image { digest, ..Image::new(reference) }).into_iter().collect();
+    let observation = Observation { source: Source::Containerd, kind: "image.pull", time, workload: unnamed(), images };
     Some(smallvec![observation])
 }
 
@@ -274,18 +240,8 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::image(
-        "/images/create",
-        r#"{"name":"docker.io/acme/web:1"}"#,
-        "image.create",
-        "- | docker.io/acme/web:1"
-    )]
-    #[case::image_by_digest(
-        "/images/update",
-        r#"{"name":"a/b@sha256:$HEX"}"#,
-        "image.update",
-        "- | a/b@sha256:$HEX"
-    )]
+    #[case::image("/images/create", r#"{"name":"docker.io/acme/web:1"}"#, "image.create", "- | docker.io/acme/web:1")]
+    #[case::image_by_digest("/images/update", r#"{"name":"a/b@sha256:$HEX"}"#, "image.update", "- | a/b@sha256:$HEX")]
     #[case::image_by_id("/images/create", r#"{"name":"sha256:$HEX"}"#, "image.create", "-")]
     #[case::dangling("/images/create", r#"{"name":"moby-dangling@sha256:$HEX"}"#, "image.create", "-")]
     #[case::image_delete("/images/delete", r#"{"name":"docker.io/acme/web:1"}"#, "image.delete", "-")]
@@ -296,31 +252,16 @@ mod tests {
         "container.create",
         "5f0c2b9e7d1a | docker.io/acme/web:1"
     )]
-    #[case::create_by_id(
-        "/containers/create",
-        r#"{"id":"$HEX","image":"$HEX"}"#,
-        "container.create",
-        "5f0c2b9e7d1a"
-    )]
+    #[case::create_by_id("/containers/create", r#"{"id":"$HEX","image":"$HEX"}"#, "container.create", "5f0c2b9e7d1a")]
     #[case::create_no_image("/containers/create", r#"{"id":"web","image":""}"#, "container.create", "web")]
-    #[case::start(
-        "/tasks/start",
-        r#"{"container_id":"$HEX","pid":4242}"#,
-        "container.start",
-        "5f0c2b9e7d1a"
-    )]
+    #[case::start("/tasks/start", r#"{"container_id":"$HEX","pid":4242}"#, "container.start", "5f0c2b9e7d1a")]
     #[case::exit(
         "/tasks/exit",
         r#"{"container_id":"$HEX","id":"$HEX","exit_status":137}"#,
         "container.die",
         "5f0c2b9e7d1a"
     )]
-    #[case::exec_exit(
-        "/tasks/exit",
-        r#"{"container_id":"$HEX","id":"probe"}"#,
-        "container.exec-die",
-        "5f0c2b9e7d1a"
-    )]
+    #[case::exec_exit("/tasks/exit", r#"{"container_id":"$HEX","id":"probe"}"#, "container.exec-die", "5f0c2b9e7d1a")]
     #[case::oom("/tasks/oom", r#"{"container_id":"$HEX"}"#, "container.oom", "5f0c2b9e7d1a")]
     #[case::exec(
         "/tasks/exec-started",
@@ -328,12 +269,7 @@ mod tests {
         "container.exec",
         "5f0c2b9e7d1a"
     )]
-    #[case::other(
-        "/tasks/checkpointed",
-        r#"{"container_id":"$HEX"}"#,
-        "container.other",
-        "5f0c2b9e7d1a"
-    )]
+    #[case::other("/tasks/checkpointed", r#"{"container_id":"$HEX"}"#, "container.other", "5f0c2b9e7d1a")]
     #[case::nothing("/tasks/start", "{}", "container.start", "-")]
     #[case::wrong_types("/containers/create", r#"{"id":7,"image":{}}"#, "container.create", "-")]
     #[case::escapes("/images/create", r#"{"name":"a\/b\u003a1"}"#, "image.create", "- | a/b:1")]
@@ -347,25 +283,20 @@ mod tests {
         let event = event.replace("$HEX", HEX);
         let nerdctl = |event: &str| {
             let record = format!(
-                r#"{{"Timestamp":"2026-09-21T14:13:20Z","ID":"","Namespace":"default","Topic":"{topic}","Status":"start","Event":{event}}}"#
+                r#"{{"Timestamp":"2026-09-21T14:13:20Z","ID":"","Namespace":"default",
+                    "Topic":"{topic}","Status":"start","Event":{event}}}"#
             );
             observed(observe, &record).map(|mut lines| lines.remove(0).replace(HEX, "$HEX"))
         };
-        assert_eq!(
-            nerdctl(&serde_json::to_string(&event).unwrap()),
-            Some(expected("1790000000.000000000"))
-        );
+        assert_eq!(nerdctl(&serde_json::to_string(&event).unwrap()), Some(expected("1790000000.000000000")));
         assert_eq!(nerdctl(&event), Some(expected("1790000000.000000000")));
     }
 
     #[rstest::rstest]
     #[case::asked(r#"PullImage "acme/web:1""#, " | acme/web:1")]
-    #[case::returned(
-        r#"PullImage "acme/web:1" returns image reference "sha256:$HEX""#,
-        " | acme/web:1 id sha256:$HEX"
-    )]
+    #[case::returned(r#"PullImage "acme/web:1" returns image reference "sha256:$HEX""#, " | acme/web:1 id sha256:$HEX")]
     #[case::pulled(
-        r#"Pulled image "acme/web:1" with image id "sha256:11", repo tag "acme/web:1", repo digest "acme/web@sha256:22", size "7""#,
+        r#"Pulled image "acme/web:1" with image id "sha256:11", repo tag "a:1", repo digest "a@sha256:22", size "7""#,
         " | acme/web:1 manifest sha256:22"
     )]
     #[case::pulled_without_digest(
@@ -374,14 +305,9 @@ mod tests {
     )]
     #[case::failed(r#"PullImage "acme/web:1" failed"#, " | acme/web:1")]
     #[case::by_id(r#"PullImage "sha256:$HEX""#, "")]
-    #[case::quotes(
-        r#"PullImage "a\" returns image reference \"b""#,
-        r#" | a" returns image reference "b"#
-    )]
+    #[case::quotes(r#"PullImage "a\" returns image reference \"b""#, r#" | a" returns image reference "b"#)]
     fn log(#[case] msg: &str, #[case] expected: &str) {
-        let expected = Some(format!(
-            "containerd image.pull 1790000000.500000000 -/-/container/-{expected}"
-        ));
+        let expected = Some(format!("containerd image.pull 1790000000.500000000 -/-/container/-{expected}"));
         let quoted = serde_json::to_string(msg).unwrap();
         let text = format!(r#"time="2026-09-21T14:13:20.500000000Z" level=info msg={quoted}"#);
         assert_eq!(line(&text), expected);

@@ -1,8 +1,9 @@
 //! Falco alerts.
 //!
-//! The members are those of [formats.cpp](https://github.com/falcosecurity/falco/blob/master/userspace/engine/formats.cpp);
-//! `output_fields` has the fields that the rule's output names, under their dotted names, each of which may be missing,
-//! `null` or `<NA>`. The id of a container is `host` for what runs outside of any.
+//! The members are those of
+//! [formats.cpp](https://github.com/falcosecurity/falco/blob/master/userspace/engine/formats.cpp); `output_fields` has
+//! the fields that the rule's output names, under their dotted names, each of which may be missing, `null` or `<NA>`.
+//! The id of a container is `host` for what runs outside of any.
 
 use once_cell::sync::Lazy;
 use smallvec::smallvec;
@@ -41,11 +42,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     if id.as_ref().is_some_and(|id| *id == "host") {
         return None;
     }
-    let (name, pod, reference) = (
-        field(NAME),
-        field(POD),
-        reference(field(REPOSITORY), field(TAG), field(IMAGE)),
-    );
+    let (name, pod, reference) = (field(NAME), field(POD), reference(field(REPOSITORY), field(TAG), field(IMAGE)));
     if id.is_none() && name.is_none() && pod.is_none() && reference.is_none() {
         return None;
     }
@@ -53,44 +50,17 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let workload = match (pod, &name, id) {
         (Some(pod), _, _) => {
             let (kind, name) = owner::of_pod(&pod);
-            Workload {
-                namespace,
-                kind,
-                name,
-                ..Workload::default()
-            }
+            Workload { namespace, kind, name, ..Workload::default() }
         }
-        (None, Some(name), _) => Workload {
-            namespace,
-            name: name.clone(),
-            ..unnamed()
-        },
-        (None, None, Some(id)) => Workload {
-            namespace,
-            ..by_id(&id)
-        },
+        (None, Some(name), _) => Workload { namespace, name: name.clone(), ..unnamed() },
+        (None, None, Some(id)) => Workload { namespace, ..by_id(&id) },
         (None, None, None) => Workload { namespace, ..unnamed() },
     };
-    let digest = field(DIGEST)
-        .filter(|digest| digest.as_bytes().starts_with(b"sha256:"))
-        .map(Digest::Manifest);
-    let images = reference
-        .map(|reference| Image {
-            reference,
-            digest,
-            container: name,
-        })
-        .into_iter()
-        .collect();
+    let digest = field(DIGEST).filter(|digest| digest.as_bytes().starts_with(b"sha256:")).map(Digest::Manifest);
+    let images = reference.map(|reference| Image { reference, digest, container: name }).into_iter().collect();
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let time = time.or_else(|| output.get(EVENT_TIME)?.integer().map(Time::from_nanos));
-    Some(smallvec![Observation {
-        source: Source::Falco,
-        kind: "alert",
-        time,
-        workload,
-        images
-    }])
+    Some(smallvec![Observation { source: Source::Falco, kind: "alert", time, workload, images }])
 }
 
 /// The image as repository and tag, else as it was given when the container was made.
@@ -161,20 +131,15 @@ mod tests {
         "-/container/app"
     )]
     fn alerts(#[case] output_fields: &str, #[case] expected: &str) {
-        let expected = format!(
-            "falco alert 1790000000.500000000 -/{}",
-            expected.replace("$WEB", &web())
-        );
+        let expected = format!("falco alert 1790000000.500000000 -/{}", expected.replace("$WEB", &web()));
         assert_eq!(alert(output_fields), Some(vec![expected]));
     }
 
     #[test]
     fn time_of_the_event() {
-        let record = r#"{"priority":"Notice","rule":"Shell","output_fields":{"container.id":"a","evt.time":1790000000000000007}}"#;
-        assert_eq!(
-            observed(observe, record).unwrap(),
-            ["falco alert 1790000000.000000007 -/-/container/a"]
-        );
+        let record = r#"{"priority":"Notice","rule":"Shell","output_fields":{"container.id":"a",
+            "evt.time":1790000000000000007}}"#;
+        assert_eq!(observed(observe, record).unwrap(), ["falco alert 1790000000.000000007 -/-/container/a"]);
     }
 
     #[rstest::rstest]

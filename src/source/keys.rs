@@ -50,7 +50,29 @@ keys! {
         WATCH_TYPE = "/type",
         WATCH_OBJECT = "/object",
         // Container logs with Kubernetes metadata.
+        KUBERNETES = "/kubernetes",
+        KUBERNETES_CLUSTER = "/kubernetes/cluster_name",
+        KUBERNETES_NAMESPACE = "/kubernetes/namespace_name",
+        KUBERNETES_POD_NAMESPACE = "/kubernetes/pod_namespace",
+        KUBERNETES_POD = "/kubernetes/pod_name",
+        KUBERNETES_POD_OWNER = "/kubernetes/pod_owner",
+        KUBERNETES_OWNER_KIND = "/kubernetes/ownerReferences/*/kind",
+        KUBERNETES_OWNER_NAME = "/kubernetes/ownerReferences/*/name",
+        KUBERNETES_OWNER_CONTROLLER = "/kubernetes/ownerReferences/*/controller",
+        KUBERNETES_CONTAINER = "/kubernetes/container_name",
+        KUBERNETES_IMAGE = "/kubernetes/container_image",
+        KUBERNETES_IMAGE_HASH = "/kubernetes/container_hash",
+        KUBERNETES_IMAGE_ID = "/kubernetes/container_image_id",
+        CONTAINER_ID = "/container_id",
+        CONTAINER_NAME = "/container_name",
+        IMAGE = "/image",
+        LABEL_COMPOSE_PROJECT = "/label/com.docker.compose.project",
+        LABEL_COMPOSE_SERVICE = "/label/com.docker.compose.service",
+        LABEL_SWARM_SERVICE = "/label/com.docker.swarm.service.name",
+        LABEL_STACK = "/label/com.docker.stack.namespace",
         // kube-state-metrics.
+        METRIC_NAME = "/name",
+        METRIC_TAGS = "/tags",
         // containerd and CRI-O.
         LOG_MSG = "/msg",
         CRIO_DESCRIPTION = "/description",
@@ -75,6 +97,16 @@ keys! {
         TETRAGON_LISTEN = "/process_listen",
         TETRAGON_CLOSE = "/process_close",
         // OpenTelemetry.
+        OTEL_RESOURCES_OBJECT = "/resources/k8s.object.kind",
+        OTEL_RESOURCES_POD = "/resources/k8s.pod.name",
+        OTEL_RESOURCE_OBJECT = "/resource/k8s.object.kind",
+        OTEL_RESOURCE_POD = "/resource/k8s.pod.name",
+        OTEL_ATTRIBUTES_POD = "/attributes/k8s.pod.name",
+        OTEL_POD = "/k8s.pod.name",
+        OTEL_MESSAGE_VERSION = "/message/apiVersion",
+        OTEL_MESSAGE_OBJECT = "/message/object",
+        OTEL_BODY_VERSION = "/body/apiVersion",
+        OTEL_BODY_OBJECT = "/body/object",
     }
 }
 

@@ -321,11 +321,15 @@ mod tests {
     #[case::combined("Failed", COMBINED_PULL, "image.pull-failed", "a")]
     #[case::reason_unheard_of("Whatever", r#"Pulling image "a""#, "image.pull", "a")]
     #[case::quote("Pulling", r#"Pulling image "a\"b\\c" now"#, "image.pull", r#"a"b\c"#)]
-    #[case::controls("Pulling", r#"Pulling image "\a\b\t\n\v\f\r\x01\x7f""#, "image.pull", "\x07\x08\t\n\x0b\x0c\r\x01\x7f")]
+    #[case::controls(
+        "Pulling",
+        r#"Pulling image "\a\b\t\n\v\f\r\x01\x7f""#,
+        "image.pull",
+        "\x07\x08\t\n\x0b\x0c\r\x01\x7f"
+    )]
     #[case::unicode("Pulling", r#"Pulling image "\u0430\U0001f600\xff/é""#, "image.pull", "а😀\u{fffd}/é")]
     fn images(#[case] reason: &str, #[case] message: &str, #[case] kind: &str, #[case] image: &str) {
-        let expected =
-            format!("kubernetes-event {kind} 2026-03-15T00:06:31Z -/shop/Deployment/web | web {image}");
+        let expected = format!("kubernetes-event {kind} 2026-03-15T00:06:31Z -/shop/Deployment/web | web {image}");
         assert_eq!(told(observe, &event(reason, message)), Some(vec![expected]));
     }
 

@@ -3,7 +3,7 @@
 
 use once_cell::sync::Lazy;
 
-use super::object::{self, MOST, Images, OTHER, Verb, noun};
+use super::object::{self, Images, MOST, OTHER, Verb, noun};
 use super::{Observation, Observations, Reader, Source, keys as record, kubernetes_event};
 use crate::record::{Fields, Shape, Text, keys};
 

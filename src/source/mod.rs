@@ -1,14 +1,18 @@
 //! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
 
+mod container_log;
 mod containerd;
 mod crio;
 mod docker;
 pub(crate) mod envelope;
 mod falco;
 pub(crate) mod keys;
+mod kube_state_metrics;
+mod kubernetes_audit;
 mod kubernetes_event;
 mod kubernetes_object;
 mod object;
+mod opentelemetry;
 mod owner;
 mod swarm;
 mod tetragon;
@@ -22,19 +26,38 @@ use crate::time::Time;
 /// What a record says: mostly one thing.
 pub type Observations<'a> = SmallVec<[Observation<'a>; 1]>;
 
+/// The JSON Pointers of all that is read of a record, whatever its source.
+pub const POINTERS: &[&str] = keys::RECORD_KEYS;
+
 /// Reads a record; none when no source knows it.
 ///
 /// The order matters where an application can write into its own record: a container's log line stays one, whatever
 /// it says, so that nobody can print an event of somebody else.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
-    docker::observe(fields, reader)
+    container_log::observe(fields, reader)
+        .or_else(|| docker::observe(fields, reader))
         .or_else(|| swarm::observe(fields, reader))
+        .or_else(|| kubernetes_audit::observe(fields, reader))
         .or_else(|| kubernetes_event::observe(fields, reader))
+        .or_else(|| kube_state_metrics::observe(fields, reader))
         .or_else(|| falco::observe(fields, reader))
         .or_else(|| tetragon::observe(fields, reader))
         .or_else(|| containerd::observe(fields, reader))
         .or_else(|| crio::observe(fields, reader))
+        .or_else(|| opentelemetry::observe(fields, reader))
         .or_else(|| kubernetes_object::observe(fields, reader))
+}
+
+/// The time that a record itself carries, whatever it is a record of: what a host without a clock takes for the
+/// shipper's.
+pub fn time(fields: &Fields<'_, '_>) -> Option<Time> {
+    [keys::TIME, keys::TIMESTAMP, keys::AT_TIMESTAMP, keys::TS].into_iter().find_map(|key| {
+        let value = fields.get(key)?;
+        match value.text() {
+            Some(text) => Time::parse(text.as_bytes()),
+            None => value.number().filter(|number| (0.0..4e9).contains(number)).map(|seconds| Time::from_sec(seconds as i64)),
+        }
+    })
 }
 
 /// Reads a line of text that is no JSON; none when no source knows it.

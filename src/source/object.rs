@@ -8,6 +8,7 @@
 use once_cell::sync::Lazy;
 use smallvec::SmallVec;
 
+use super::docker::is_image_id;
 use super::owner::{self, beside};
 use super::{Digest, Image, Reader, Workload};
 use crate::record::{Fields, Key, Shape, Text, keys};
@@ -230,8 +231,10 @@ impl<'a> Status<'a> {
         })
     }
 
+    /// The image, when the runtime gives it a name.
     fn image(self) -> Option<Image<'a>> {
-        Some(Image { reference: self.image?, digest: self.digest, container: Some(self.container) })
+        let reference = self.image.filter(|image| !is_image_id(image.as_bytes()))?;
+        Some(Image { reference, digest: self.digest, container: Some(self.container) })
     }
 }
 
@@ -442,7 +445,10 @@ pub(super) mod tests {
         "-/Pod/etcd-n-1"
     )]
     #[case::bare(r#"{"kind":"Pod","metadata":{"name":"web-x7k2p"}}"#, "-/Pod/web-x7k2p")]
-    #[case::bare_generated(r#"{"kind":"Pod","metadata":{"name":"web-x7k2p","generateName":"web-"}}"#, "-/DaemonSet/web")]
+    #[case::bare_generated(
+        r#"{"kind":"Pod","metadata":{"name":"web-x7k2p","generateName":"web-"}}"#,
+        "-/DaemonSet/web"
+    )]
     #[case::bare_to_be_named(r#"{"kind":"Pod","metadata":{"generateName":"web-"}}"#, "-/DaemonSet/web")]
     #[case::deployment(r#"{"kind":"Deployment","metadata":{"name":"web","namespace":"s"}}"#, "s/Deployment/web")]
     #[case::owner_of_a_workload(r#"{"kind":"ReplicaSet","metadata":{"name":"web-78945dccd8"}}"#, "-/Deployment/web")]

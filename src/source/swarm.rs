@@ -1,8 +1,8 @@
 //! Docker Swarm events: services and nodes, in the stream of a manager's engine.
 //!
 //! The fields are those of Docker Engine events, with `scope` `swarm`
-//! ([moby/daemon/events.go](https://github.com/moby/moby/blob/master/daemon/events.go)). Attributes that an update changes
-//! are there twice, as `….old` and `….new`. A service's creation names no image; its tasks do, as containers.
+//! ([moby/daemon/events.go](https://github.com/moby/moby/blob/master/daemon/events.go)). Attributes that an update
+//! changes are there twice, as `….old` and `….new`. A service's creation names no image; its tasks do, as containers.
 
 use smallvec::smallvec;
 
@@ -32,27 +32,12 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
         _ => return None,
     };
     let id = fields.text(ACTOR_ID)?;
-    let name = fields
-        .text(NAME)
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| docker::by_id(&id).name);
-    let workload = Workload {
-        kind: owner.into(),
-        name,
-        ..Workload::default()
-    };
+    let name = fields.text(NAME).filter(|name| !name.is_empty()).unwrap_or_else(|| docker::by_id(&id).name);
+    let workload = Workload { kind: owner.into(), name, ..Workload::default() };
     // Swarm pins what it deploys: the reference has its digest behind the tag.
-    let image = fields
-        .text(IMAGE_NEW)
-        .filter(|image| owner == "service" && !image.is_empty());
+    let image = fields.text(IMAGE_NEW).filter(|image| owner == "service" && !image.is_empty());
     let images = image.map(Image::new).into_iter().collect();
-    Some(smallvec![Observation {
-        source: Source::Swarm,
-        kind,
-        time: docker::time(fields),
-        workload,
-        images
-    }])
+    Some(smallvec![Observation { source: Source::Swarm, kind, time: docker::time(fields), workload, images }])
 }
 
 #[cfg(test)]
@@ -68,7 +53,8 @@ mod tests {
         "swarm service.update 1790000000.000000005 -/-/service/shop_web | acme/web:2@sha256:bb"
     )]
     #[case::create(
-        r#"{"Type":"service","Action":"create","Actor":{"ID":"s1","Attributes":{"name":"shop_web"}},"scope":"swarm","time":5}"#,
+        r#"{"Type":"service","Action":"create","Actor":{"ID":"s1","Attributes":{"name":"shop_web"}},"scope":"swarm",
+            "time":5}"#,
         "swarm service.create 5.000000000 -/-/service/shop_web"
     )]
     #[case::no_name(
@@ -85,7 +71,8 @@ mod tests {
         "swarm node.other - -/-/node/n1"
     )]
     #[case::wrong_types(
-        r#"{"Type":"service","Action":"update","Actor":{"ID":"s1","Attributes":{"name":"w","image.new":null}},"scope":"swarm"}"#,
+        r#"{"Type":"service","Action":"update","Actor":{"ID":"s1","Attributes":{"name":"w","image.new":null}},
+            "scope":"swarm"}"#,
         "swarm service.update - -/-/service/w"
     )]
     fn events(#[case] record: &str, #[case] expected: &str) {

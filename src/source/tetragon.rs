@@ -1,9 +1,9 @@
 //! Tetragon events, as its agent exports them.
 //!
-//! `GetEventsResponse` of
-//! [tetragon.proto](https://github.com/cilium/tetragon/blob/main/api/v1/tetragon/tetragon.proto) in protobuf's JSON with the
-//! names of the schema: one member named after the kind of event holds the process, with its pod or at least the id of
-//! its container; members without a value are left out. Processes of the host have neither.
+//! `GetEventsResponse` of [tetragon.proto](https://github.com/cilium/tetragon/blob/main/api/v1/tetragon/tetragon.proto)
+//! in protobuf's JSON with the names of the schema: one member named after the kind of event holds the process, with
+//! its pod or at least the id of its container; members without a value are left out. Processes of the host have
+//! neither.
 
 use once_cell::sync::Lazy;
 use smallvec::smallvec;
@@ -60,50 +60,27 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let text = |key| event.text(key).filter(|text| !text.is_empty());
     let pod = text(POD);
     let workload = match (text(OWNER), &pod, text(CONTAINER_ID)) {
-        (Some(name), _, _) => Workload {
-            kind: text(OWNER_KIND).unwrap_or_else(|| "-".into()),
-            name,
-            ..Workload::default()
-        },
+        (Some(name), _, _) => {
+            Workload { kind: text(OWNER_KIND).unwrap_or_else(|| "-".into()), name, ..Workload::default() }
+        }
         (None, Some(pod), _) => {
             let (kind, name) = owner::of_pod(pod);
-            Workload {
-                kind,
-                name,
-                ..Workload::default()
-            }
+            Workload { kind, name, ..Workload::default() }
         }
         (None, None, Some(id)) => by_id(&id),
         (None, None, None) => return None,
     };
     let unknown = || "-".into();
-    let cluster = fields
-        .text(CLUSTER)
-        .filter(|cluster| !cluster.is_empty())
-        .unwrap_or_else(unknown);
-    let workload = Workload {
-        cluster,
-        namespace: text(NAMESPACE).unwrap_or_else(unknown),
-        ..workload
-    };
+    let cluster = fields.text(CLUSTER).filter(|cluster| !cluster.is_empty()).unwrap_or_else(unknown);
+    let workload = Workload { cluster, namespace: text(NAMESPACE).unwrap_or_else(unknown), ..workload };
     let digest = text(IMAGE_ID).and_then(|id| Digest::parse(&id));
-    let image = text(IMAGE).map(|reference| Image {
-        reference,
-        digest,
-        container: text(CONTAINER),
-    });
+    let image = text(IMAGE).map(|reference| Image { reference, digest, container: text(CONTAINER) });
     if kind == KPROBE && text(FUNCTION).is_some_and(|function| function == "tcp_connect") {
         kind = "network.connect";
     }
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let images = image.into_iter().collect();
-    Some(smallvec![Observation {
-        source: Source::Tetragon,
-        kind,
-        time,
-        workload,
-        images
-    }])
+    Some(smallvec![Observation { source: Source::Tetragon, kind, time, workload, images }])
 }
 
 #[cfg(test)]
@@ -138,11 +115,13 @@ mod tests {
     #[rstest::rstest]
     #[case::workload(
         r#"{"namespace":"shop","name":"web-6d4cf56db6-x7k2p","container":{"id":"containerd://5f0c","name":"app",
-            "image":{"id":"ghcr.io/acme/web@sha256:22","name":"ghcr.io/acme/web:2"}},"workload":"web","workload_kind":"Deployment"}"#,
+            "image":{"id":"ghcr.io/acme/web@sha256:22","name":"ghcr.io/acme/web:2"}},"workload":"web",
+            "workload_kind":"Deployment"}"#,
         "shop/Deployment/web | ghcr.io/acme/web:2 (app) manifest sha256:22"
     )]
     #[case::image_id(
-        r#"{"namespace":"shop","container":{"image":{"id":"sha256:33","name":"acme/web"}},"workload":"web","workload_kind":"Pod"}"#,
+        r#"{"namespace":"shop","container":{"image":{"id":"sha256:33","name":"acme/web"}},"workload":"web",
+            "workload_kind":"Pod"}"#,
         "shop/Pod/web | acme/web id sha256:33"
     )]
     #[case::no_kind(r#"{"workload":"web"}"#, "-/-/web")]
@@ -156,7 +135,8 @@ mod tests {
         "shop/Job/w\" | a/b"
     )]
     #[case::wrong_types(
-        r#"{"namespace":1,"name":null,"workload":"web","workload_kind":{},"container":{"name":[],"image":{"id":7,"name":"a"}}}"#,
+        r#"{"namespace":1,"name":null,"workload":"web","workload_kind":{},"container":{"name":[],"image":{"id":7,
+            "name":"a"}}}"#,
         "-/-/web | a"
     )]
     #[case::image_is_text(r#"{"workload":"web","workload_kind":"Pod","container":{"image":"a"}}"#, "-/Pod/web")]
@@ -172,10 +152,7 @@ mod tests {
     #[test]
     fn no_cluster_and_no_time() {
         let record = r#"{"process_exec":{"process":{"docker":"5f0c"}},"node_name":"n1"}"#;
-        assert_eq!(
-            observed(observe, record).unwrap(),
-            ["tetragon process.exec - -/-/container/5f0c"]
-        );
+        assert_eq!(observed(observe, record).unwrap(), ["tetragon process.exec - -/-/container/5f0c"]);
     }
 
     #[rstest::rstest]
