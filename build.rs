@@ -98,11 +98,7 @@ fn build_guest(package: &Path, shared: &Path, target: &str, linker: Option<PathB
     for (name, _) in env::vars_os().filter(|(name, _)| !is_for_guests(name)) {
         cargo.env_remove(name);
     }
-    // No flags for the guests but this: not those of the outer build, and none of a configuration file. The module is
-    // the same wherever it is built, and tells nobody where that was.
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
-    let flags = home.map(|home| format!("--remap-path-prefix={}=cargo", home.join("registry").join("src").display()));
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.unwrap_or_default());
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags().join("\u{1f}"));
     if let Some(linker) = linker {
         let name = target.to_uppercase().replace('-', "_");
         cargo.env(format!("CARGO_TARGET_{name}_LINKER"), linker);
@@ -114,16 +110,33 @@ fn build_guest(package: &Path, shared: &Path, target: &str, linker: Option<PathB
     }
 }
 
+/// The compiler's flags for the guests. Those of the outer build and of configuration files do not count: a module is
+/// the same wherever it is built, and tells nobody where that was.
+fn flags() -> Vec<String> {
+    let mut flags = vec![
+        // One small file is hashed, once.
+        "--cfg=sha2_backend_soft=\"compact\"".to_owned(),
+        // The linker merges strings, and writes addresses in as few bytes as they need.
+        "-Clink-arg=-O2".to_owned(),
+        "-Clink-arg=--compress-relocations".to_owned(),
+    ];
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    if let Some(registry) = home.map(|home| home.join("registry").join("src")) {
+        flags.push(format!("--remap-path-prefix={}=cargo", registry.display()));
+    }
+    flags
+}
+
 /// Whether a variable of the outer build means the nested one too: where cargo finds itself and the network, but
 /// neither flags nor wrappers nor profiles, nor what a build script is told.
 fn is_for_guests(name: &OsString) -> bool {
-    const OURS: [&str; 4] = ["CARGO", "CARGO_HOME", "CARGO_MAKEFLAGS", "RUSTC"];
-    const OURS_TOO: [&str; 7] =
+    const NAMES: [&str; 4] = ["CARGO", "CARGO_HOME", "CARGO_MAKEFLAGS", "RUSTC"];
+    const GROUPS: [&str; 7] =
         ["CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_", "RUSTUP_", "RUST_"];
-    const OTHERS: [&str; 5] = ["CARGO", "RUST", "CLIPPY", "__CARGO", "DEP_"];
+    const TOOLS: [&str; 5] = ["CARGO", "RUST", "CLIPPY", "__CARGO", "DEP_"];
     let Some(name) = name.to_str() else { return true };
-    let begins = |prefix: &&str| name.starts_with(*prefix);
-    OURS.contains(&name) || OURS_TOO.iter().any(|prefix| begins(prefix)) || !OTHERS.iter().any(|prefix| begins(prefix))
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    NAMES.contains(&name) || begins(&GROUPS) || !begins(&TOOLS)
 }
 
 fn sysroot() -> Result<PathBuf, String> {
@@ -140,7 +153,10 @@ fn add_target(target: &str) -> Result<(), String> {
     if Command::new("rustup").args(&arguments).status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    Err(format!("the guests need the Rust target {target}, which could not be added: type `rustup {}`", arguments.join(" ")))
+    Err(format!(
+        "the guests need the Rust target {target}, which could not be added: type `rustup {}`",
+        arguments.join(" ")
+    ))
 }
 
 fn path(name: &str) -> Result<PathBuf, String> {

@@ -1,0 +1,788 @@
+//! The shipped guests, in wasmtime, called exactly as their hosts call them. What Fluent Bit is known to do to a record
+//! when a filter misbehaves is a test here: nothing may be lost, nothing changed, and memory stays flat.
+
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use rstest::rstest;
+use tempfile::TempDir;
+use tidewaiter::host::component::{BadPolicy, Component};
+use tidewaiter::host::fluent_bit::{FluentBit, Log};
+use tidewaiter::host::{self, Host, Verdict};
+use tidewaiter::time::Time;
+
+/// A container event that the built-in policy judges.
+const EVENT: &str =
+    r#"{"Type":"container","Action":"start","Actor":{"ID":"c0ffee","Attributes":{"image":"nginx:1.25","name":"web"}}}"#;
+
+const NO_FOLDERS: &[(&str, &str)] = &[];
+
+fn fluent_bit() -> FluentBit {
+    FluentBit::new(NO_FOLDERS, Log::Kept).unwrap()
+}
+
+fn component() -> Component {
+    Component::new(None, [1, 2]).unwrap()
+}
+
+/// The answer to one record.
+fn answer(guest: &mut FluentBit, record: &[u8], at: Option<Time>) -> (Vec<u8>, Verdict) {
+    let mut out = Vec::new();
+    let verdict = guest.call(record, at, &mut out).unwrap();
+    (out, verdict)
+}
+
+/// What stands in the enrichment, of whichever form, lies behind the record's own members.
+fn is_enriched(record: &[u8], out: &[u8]) -> bool {
+    let kept = record.strip_suffix(b"}").unwrap();
+    out.len() > record.len() && out.starts_with(kept) && serde_json::from_slice::<serde_json::Value>(out).is_ok()
+}
+
+/// Numbers that look random and are the same in every run (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+
+    /// Breaks a record in one to three places.
+    fn mutate(&mut self, record: &[u8]) -> Vec<u8> {
+        const BYTES: &[u8] = b"\"\\{}[]:,0eE-+.u\x01\x7f\xc3\xff \ntfn";
+        let mut record = record.to_vec();
+        for _ in 0..=self.below(3) {
+            let (at, byte) = (self.below(record.len().max(1)), BYTES[self.below(BYTES.len())]);
+            match self.below(4) {
+                0 if at < record.len() => record[at] = byte,
+                1 if at < record.len() => drop(record.remove(at)),
+                2 => record.truncate(at),
+                _ => record.insert(at.min(record.len()), byte),
+            }
+        }
+        record
+    }
+}
+
+/// Well-formed records of several kinds, as material for mutations.
+fn records() -> Vec<Vec<u8>> {
+    [
+        EVENT,
+        r#"{"log":"GET /health 200","stream":"stdout","kubernetes":{"namespace_name":"shop","pod_name":"web-5f7d-x2x4q","container_image":"ghcr.io/acme/web:1"}}"#,
+        r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","verb":"create","objectRef":{"resource":"pods"},"requestObject":{"spec":{"containers":[{"image":"quay.io/x/y@sha256:00"}]}}}"#,
+        r#"{"reason":"Pulled","message":"Successfully pulled image \"redis:7\" in 1.2s","involvedObject":{"kind":"Pod","name":"a","namespace":"b"},"type":"Normal","kind":"Event"}"#,
+        r#"{"a":[1,-2.5e+10,null,true,false,"\u00e9\n\ud83d\ude00"],"b":{"c":{}},"":[]}"#,
+        r#"{"MESSAGE":"\"CreateContainer\" image:\"x\"","_SYSTEMD_UNIT":"containerd.service","PRIORITY":"6"}"#,
+    ]
+    .map(|record| record.as_bytes().to_vec())
+    .to_vec()
+}
+
+mod fluent_bit {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_out_with_its_own_bytes() {
+        let mut guest = fluent_bit();
+        let (out, verdict) = answer(&mut guest, EVENT.as_bytes(), Some(Time::from_sec(1_773_529_591)));
+        if verdict == Verdict::Passed {
+            assert_eq!(out, EVENT.as_bytes());
+        } else {
+            assert!(is_enriched(EVENT.as_bytes(), &out), "{}", out.escape_ascii());
+        }
+    }
+
+    #[rstest]
+    #[case::no_json("level=info msg=ready")]
+    #[case::cut("{\"a\":\"b")]
+    #[case::array("[{\"a\":1}]")]
+    #[case::text("\"a\"")]
+    #[case::number("17")]
+    #[case::null("null")]
+    #[case::empty("")]
+    #[case::space("  ")]
+    #[case::trailing("{\"a\":1} {\"b\":2}")]
+    #[case::trailing_comma("{\"a\":1,}")]
+    #[case::nan("{\"a\":NaN}")]
+    #[case::control_character("{\"a\":\"\u{1b}[31m\"}")]
+    #[case::byte_order_mark("\u{feff}{\"a\":1}")]
+    fn what_is_no_json_object_comes_back(#[case] record: &str) {
+        assert_eq!(answer(&mut fluent_bit(), record.as_bytes(), None), (record.as_bytes().to_vec(), Verdict::Invalid));
+    }
+
+    #[rstest]
+    #[case::lone_byte(b"{\"a\":\"\xff\"}")]
+    #[case::cut_sequence(b"{\"a\":\"\xe2\x82\"}")]
+    #[case::surrogate(b"{\"a\":\"\xed\xa0\x80\"}")]
+    #[case::in_a_name(b"{\"\xc0\xaf\":1}")]
+    fn what_is_no_utf8_comes_back(#[case] record: &[u8]) {
+        assert_eq!(answer(&mut fluent_bit(), record, None), (record.to_vec(), Verdict::Invalid));
+    }
+
+    #[rstest]
+    #[case::empty_object("{}")]
+    #[case::spaced(" {\t\"a\" : 1 }\r")]
+    #[case::nul_escape(r#"{"a":"b\u0000c"}"#)]
+    #[case::lone_surrogate(r#"{"a":"\ud800"}"#)]
+    #[case::repeated_names(r#"{"a":1,"a":2}"#)]
+    #[case::numbers(r#"{"a":1e400,"b":0.10,"c":-0,"d":123456789012345678901234567890}"#)]
+    fn what_is_no_container_event_comes_back(#[case] record: &str) {
+        assert_eq!(answer(&mut fluent_bit(), record.as_bytes(), None), (record.as_bytes().to_vec(), Verdict::Passed));
+    }
+
+    fn nested(depth: usize) -> Vec<u8> {
+        format!("{{\"deep\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes()
+    }
+
+    fn nested_objects(depth: usize) -> Vec<u8> {
+        format!("{{\"log\":{}1{}}}", "{\"log\":".repeat(depth), "}".repeat(depth)).into_bytes()
+    }
+
+    fn long(bytes: usize) -> Vec<u8> {
+        format!("{{\"log\":\"{}\"}}", "x".repeat(bytes)).into_bytes()
+    }
+
+    fn escaped(bytes: usize) -> Vec<u8> {
+        format!("{{\"log\":\"{}\"}}", r#"\"\\\n\u0001"#.repeat(bytes / 12)).into_bytes()
+    }
+
+    fn unclosed(depth: usize) -> Vec<u8> {
+        format!("{{\"log\":{}", "[{\"a\":".repeat(depth)).into_bytes()
+    }
+
+    #[rstest]
+    #[case::arrays(nested(100_000))]
+    #[case::objects(nested_objects(100_000))]
+    #[case::three_megabytes(long(3_000_000))]
+    #[case::fifty_megabytes(long(50_000_000))]
+    #[case::all_escapes(escaped(3_000_000))]
+    #[case::never_closed(unclosed(100_000))]
+    fn the_monstrous_comes_back(#[case] record: Vec<u8>) {
+        let mut guest = fluent_bit();
+        let (out, verdict) = answer(&mut guest, &record, None);
+        assert!(out == record, "{} bytes in, {} out, {verdict:?}", record.len(), out.len());
+        assert!(matches!(verdict, Verdict::Passed | Verdict::Invalid), "{verdict:?}");
+
+        let small = r#"{"after":"it"}"#.as_bytes();
+        assert_eq!(answer(&mut guest, small, None), (small.to_vec(), Verdict::Passed));
+    }
+
+    /// A buffer that grew for one record is given back, so that the next such record does not need yet more memory.
+    #[test]
+    fn giants_do_not_add_up() {
+        let mut guest = fluent_bit();
+        let giant = long(10_000_000);
+        answer(&mut guest, &giant, None);
+        answer(&mut guest, EVENT.as_bytes(), None);
+        let before = guest.memory_bytes();
+        for _ in 0..10 {
+            answer(&mut guest, &giant, None);
+            answer(&mut guest, EVENT.as_bytes(), None);
+        }
+        assert_eq!(guest.memory_bytes(), before);
+    }
+
+    /// Runs mutated records; each has to come back, and what is added may stand only behind what was there.
+    fn run_mutated(count: usize) {
+        let mut guest = fluent_bit();
+        let (mut random, sources) = (Random(7), records());
+        let mut warm = 0;
+        let (mut out, mut invalid) = (Vec::new(), 0);
+        for i in 0..count {
+            let record = random.mutate(&sources[random.below(sources.len())]);
+            if record.contains(&0) {
+                continue;
+            }
+            out.clear();
+            let at = Time::from_sec(1_773_529_591 + i as i64 / 50);
+            let verdict = guest.call(&record, Some(at), &mut out).unwrap();
+            invalid += usize::from(verdict == Verdict::Invalid);
+            let is_json = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&record);
+            match verdict {
+                Verdict::Passed | Verdict::Invalid => assert_eq!(out, record, "{}", record.escape_ascii()),
+                _ => {
+                    // The name of the enrichment is none of the material's.
+                    let end = record.iter().rposition(|&byte| byte == b'}').unwrap();
+                    assert!(out.starts_with(record[..end].trim_ascii_end()), "{}", record.escape_ascii());
+                    assert!(out.ends_with(&record[end..]), "{}", record.escape_ascii());
+                    serde_json::from_slice::<serde_json::Value>(&out).unwrap();
+                }
+            }
+            // serde_json has two limits that JSON has not: numbers beyond the range of f64, and 128 levels.
+            if is_json.is_ok() {
+                assert_ne!(verdict, Verdict::Invalid, "{}", record.escape_ascii());
+            }
+            if i == count / 4 {
+                warm = guest.memory_bytes();
+            }
+        }
+        assert!(invalid > count / 10 && invalid < count, "{invalid} of {count} invalid");
+        assert!(guest.memory_bytes() <= warm + (1 << 20), "from {warm} to {} bytes", guest.memory_bytes());
+    }
+
+    #[test]
+    fn mutated_records_come_back() {
+        run_mutated(20_000);
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn a_million_mutated_records_come_back() {
+        run_mutated(1_000_000);
+    }
+
+    #[test]
+    fn memory_stays_flat() {
+        let mut guest = fluent_bit();
+        let lines = format!("{EVENT}\n{{\"log\":\"ready\"}}\n").repeat(500);
+        guest.inspect(lines.as_bytes(), None).unwrap();
+        let before = guest.memory_bytes();
+        for _ in 0..20 {
+            guest.inspect(lines.as_bytes(), None).unwrap();
+        }
+        assert_eq!(guest.memory_bytes(), before);
+    }
+
+    #[test]
+    fn lines_keep_their_endings() {
+        let records = b"{\"a\":1}\r\n\r\nno json\n\n{\"nul\":\"\0\"}\n{\"b\":2}";
+        let batch = fluent_bit().inspect(records, None).unwrap();
+        assert_eq!(batch.records.escape_ascii().to_string(), records.escape_ascii().to_string());
+        let expected =
+            [Verdict::Passed, Verdict::Passed, Verdict::Invalid, Verdict::Passed, Verdict::Invalid, Verdict::Passed];
+        assert_eq!(batch.verdicts, expected);
+    }
+
+    /// The version stands first, then the policy's id.
+    #[test]
+    fn gives_its_version() {
+        assert_eq!(fluent_bit().version().unwrap(), format!("{} default", tidewaiter::VERSION));
+    }
+}
+
+mod policy_file {
+    use super::*;
+
+    const GOOD: &str = "images: {allow: [registry.corp.example]}\n";
+    const OTHER: &str = "images: {allow: [registry.corp.example, quay.io]}\n";
+    const BAD: &str = "version: 1\nimages:\n  alow: []\n";
+
+    /// What the policy's id is.
+    fn id(text: &str) -> String {
+        tidewaiter::policy::load(text).unwrap().id
+    }
+
+    /// Whether the policies of the library differ by their text at all.
+    static TELLS_POLICIES_APART: LazyLock<bool> = LazyLock::new(|| id(GOOD) != id(OTHER));
+
+    struct Setup {
+        empty: TempDir,
+        folder: TempDir,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            Self { empty: tempfile::tempdir().unwrap(), folder: tempfile::tempdir().unwrap() }
+        }
+
+        fn guest(&self) -> FluentBit {
+            FluentBit::new(&[(self.empty.path(), "/empty"), (self.folder.path(), "/etc/tidewaiter/")], Log::Kept)
+                .unwrap()
+        }
+
+        fn write(&self, text: impl AsRef<[u8]>) {
+            fs::write(self.folder.path().join("tidewaiter.yaml"), text).unwrap();
+        }
+
+        /// Writes as editors do: a new file that takes the place of the old one.
+        fn replace(&self, text: &str) {
+            let new = self.folder.path().join(".new");
+            fs::write(&new, text).unwrap();
+            fs::rename(new, self.folder.path().join("tidewaiter.yaml")).unwrap();
+        }
+    }
+
+    /// Lets a record through at a second of its own, at which the guest looks for a change.
+    fn next_second(guest: &mut FluentBit) {
+        use std::sync::atomic::{AtomicI64, Ordering};
+        static SECOND: AtomicI64 = AtomicI64::new(1_773_529_591);
+        let second = SECOND.fetch_add(1, Ordering::Relaxed);
+        answer(guest, br#"{"log":"tick"}"#, Some(Time::from_sec(second)));
+    }
+
+    fn policy_of(guest: &mut FluentBit) -> String {
+        let version = guest.version().unwrap();
+        version.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn none_means_learning() {
+        let setup = Setup::new();
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), "default");
+        let version = tidewaiter::VERSION;
+        let expected = format!("tidewaiter {version}: no tidewaiter.yaml in /empty, /etc/tidewaiter/: learning\n");
+        assert_eq!(guest.log(), expected);
+    }
+
+    #[test]
+    fn is_found_in_the_second_folder() {
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        let (version, id) = (tidewaiter::VERSION, id(GOOD));
+        assert_eq!(policy_of(&mut guest), id);
+        assert_eq!(guest.log(), format!("tidewaiter {version}: policy {id} from /etc/tidewaiter/tidewaiter.yaml\n"));
+    }
+
+    #[test]
+    fn the_first_folder_goes_before_the_second() {
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        fs::write(setup.empty.path().join("tidewaiter.yaml"), OTHER).unwrap();
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(OTHER));
+        assert!(guest.log().ends_with(" from /empty/tidewaiter.yaml\n"), "{}", guest.log());
+    }
+
+    #[rstest]
+    #[case::written_over(Setup::write)]
+    #[case::replaced(|setup: &Setup, text: &str| setup.replace(text))]
+    fn a_change_is_seen(#[case] change: fn(&Setup, &'static str)) {
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        change(&setup, OTHER);
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(OTHER));
+        assert_eq!(guest.log().lines().count(), 2, "{}", guest.log());
+    }
+
+    /// A file of the same size and time, as when two are unpacked from an archive.
+    #[test]
+    fn another_file_is_a_change() {
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let path = setup.folder.path().join("tidewaiter.yaml");
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        let same_size = GOOD.replace("corp", "porc");
+        setup.replace(&same_size);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(&same_size));
+        assert_eq!(guest.log().lines().count(), 2, "{}", guest.log());
+    }
+
+    /// The volume of a ConfigMap: a link to a file in a folder that is itself a link, and this one moves.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_moves_is_a_change() {
+        use std::os::unix::fs::symlink;
+        let setup = Setup::new();
+        let folder = setup.folder.path();
+        let point = |to: &str, text: &str| {
+            fs::create_dir(folder.join(to)).unwrap();
+            fs::write(folder.join(to).join("tidewaiter.yaml"), text).unwrap();
+            symlink(to, folder.join("..data_tmp")).unwrap();
+            fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        };
+        point("..2026_03_15", GOOD);
+        symlink("..data/tidewaiter.yaml", folder.join("tidewaiter.yaml")).unwrap();
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(GOOD));
+        point("..2026_03_16", OTHER);
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(OTHER));
+    }
+
+    #[test]
+    fn a_change_is_seen_within_a_busy_second() {
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let mut guest = setup.guest();
+        let busy = |guest: &mut FluentBit, records: usize| {
+            for _ in 0..records {
+                answer(guest, br#"{"log":"busy"}"#, Some(Time::from_sec(1_773_529_591)));
+            }
+        };
+        busy(&mut guest, 5_000);
+        setup.write(OTHER);
+        busy(&mut guest, 65);
+        assert_eq!(policy_of(&mut guest), id(OTHER));
+        assert_eq!(guest.log().lines().count(), 2, "{}", guest.log());
+    }
+
+    #[test]
+    fn a_bad_one_keeps_the_last() {
+        if !*TELLS_POLICIES_APART {
+            return;
+        }
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        setup.write(BAD);
+        for _ in 0..3 {
+            next_second(&mut guest);
+        }
+        let policy = policy_of(&mut guest);
+        assert!(policy.starts_with(&id(GOOD)), "{policy}");
+        let log = guest.log();
+        let lines: Vec<_> = log.lines().collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines[1].starts_with("tidewaiter: /etc/tidewaiter/tidewaiter.yaml:3:3: "), "{log}");
+
+        // Records say so, until it is mended.
+        let (out, verdict) = answer(&mut guest, EVENT.as_bytes(), None);
+        let out = String::from_utf8(out).unwrap();
+        assert!(verdict == Verdict::Passed || out.contains("line 3"), "{out}");
+        setup.write(OTHER);
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(OTHER));
+    }
+
+    #[rstest]
+    #[case::no_utf8(b"version: 1\nimages:\n  allow: [\xff]\n".to_vec(), ":3:1: not UTF-8")]
+    #[case::too_long(vec![b'#'; (1 << 20) + 1], ":1:1: longer than 1 MiB")]
+    fn what_cannot_be_a_policy_keeps_the_built_in_one(#[case] text: Vec<u8>, #[case] message: &str) {
+        let setup = Setup::new();
+        setup.write(text);
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        assert!(policy_of(&mut guest).starts_with("default"));
+        assert_eq!(guest.log(), format!("tidewaiter: /etc/tidewaiter/tidewaiter.yaml{message}\n"));
+    }
+
+    #[test]
+    fn one_that_is_gone_stays_in_force() {
+        let setup = Setup::new();
+        setup.write(GOOD);
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        fs::remove_file(setup.folder.path().join("tidewaiter.yaml")).unwrap();
+        for _ in 0..3 {
+            next_second(&mut guest);
+        }
+        assert_eq!(policy_of(&mut guest), id(GOOD));
+        let log = guest.log();
+        assert_eq!(log.lines().count(), 2, "{log}");
+        assert!(log.contains("/etc/tidewaiter/tidewaiter.yaml: gone; policy "), "{log}");
+        setup.write(OTHER);
+        next_second(&mut guest);
+        assert_eq!(policy_of(&mut guest), id(OTHER));
+    }
+
+    #[test]
+    fn a_folder_by_that_name_is_no_policy() {
+        let setup = Setup::new();
+        fs::create_dir(setup.folder.path().join("tidewaiter.yaml")).unwrap();
+        let mut guest = setup.guest();
+        next_second(&mut guest);
+        assert!(policy_of(&mut guest).starts_with("default"));
+        assert!(guest.log().contains("tidewaiter.yaml:1:1: cannot be read: "), "{}", guest.log());
+    }
+}
+
+mod module {
+    //! What a host sees of the module before it runs.
+
+    use super::*;
+    use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
+
+    fn names(module: &[u8]) -> (Vec<String>, Vec<(String, ExternalKind)>) {
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
+        for payload in Parser::new(0).parse_all(module) {
+            match payload.unwrap() {
+                Payload::ImportSection(section) => {
+                    imports.extend(
+                        section
+                            .into_imports()
+                            .map(|import| import.unwrap())
+                            .map(|import| format!("{}.{}", import.module, import.name)),
+                    );
+                }
+                Payload::ExportSection(section) => {
+                    exports.extend(
+                        section
+                            .into_iter()
+                            .map(|export| export.unwrap())
+                            .map(|export| (export.name.to_owned(), export.kind)),
+                    );
+                }
+                _ => {}
+            }
+        }
+        (imports, exports)
+    }
+
+    /// Fluent Bit builds WAMR without SIMD, threads, tail calls, exceptions, garbage collection, 64-bit and multiple
+    /// memories.
+    #[test]
+    fn asks_for_nothing_that_fluent_bit_lacks() {
+        let features = WasmFeatures::MUTABLE_GLOBAL
+            | WasmFeatures::SATURATING_FLOAT_TO_INT
+            | WasmFeatures::SIGN_EXTENSION
+            | WasmFeatures::REFERENCE_TYPES
+            | WasmFeatures::MULTI_VALUE
+            | WasmFeatures::BULK_MEMORY
+            | WasmFeatures::FLOATS;
+        Validator::new_with_features(features).validate_all(host::FLUENT_BIT).unwrap();
+    }
+
+    #[test]
+    fn exports_what_fluent_bit_calls_and_no_more() {
+        let (_, mut exports) = names(host::FLUENT_BIT);
+        exports.sort();
+        let function = |name: &str| (name.to_owned(), ExternalKind::Func);
+        let mut expected = ["_initialize", "free", "malloc", "outcome", "tidewaiter", "version"].map(function).to_vec();
+        expected.insert(3, ("memory".to_owned(), ExternalKind::Memory));
+        assert_eq!(exports, expected);
+    }
+
+    #[test]
+    fn imports_wasi_alone() {
+        let (imports, _) = names(host::FLUENT_BIT);
+        let foreign: Vec<_> = imports.iter().filter(|name| !name.starts_with("wasi_snapshot_preview1.")).collect();
+        assert!(foreign.is_empty(), "{foreign:?}");
+        // No clock: time comes in with the record.
+        assert!(!imports.iter().any(|name| name.contains("clock")), "{imports:?}");
+    }
+
+    #[test]
+    fn fits_into_a_config_map_with_room_to_spare() {
+        let bytes = host::FLUENT_BIT.len();
+        assert!(bytes <= 350_000, "{bytes} bytes");
+    }
+
+    #[test]
+    fn tells_nobody_where_it_was_built() {
+        let home = std::env::home_dir().unwrap();
+        for (name, bytes) in host::modules() {
+            for place in [home.join(".cargo"), Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()] {
+                let place = place.as_os_str().as_encoded_bytes();
+                assert!(
+                    !bytes.windows(place.len()).any(|window| window == place),
+                    "{name} holds {}",
+                    place.escape_ascii()
+                );
+            }
+        }
+    }
+}
+
+mod component {
+    use super::*;
+    use wasmparser::{Encoding, Parser, Payload};
+
+    /// It can reach no file, no clock and no network, since it has no way to ask for one.
+    #[test]
+    fn imports_nothing() {
+        let mut exports = Vec::new();
+        let mut depth = 0;
+        for payload in Parser::new(0).parse_all(host::COMPONENT) {
+            match payload.unwrap() {
+                Payload::Version { encoding, .. } => {
+                    assert!(depth > 0 || encoding == Encoding::Component);
+                    depth += 1;
+                }
+                Payload::End(_) => depth -= 1,
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    let names: Vec<_> =
+                        section.into_iter().map(|import| import.unwrap().name.name.to_owned()).collect();
+                    panic!("imports {names:?}");
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    exports.extend(section.into_iter().map(|export| export.unwrap().name.name.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(exports, ["tidewaiter:engine/inspection@0.1.0"]);
+    }
+
+    #[test]
+    fn gives_its_version() {
+        assert_eq!(component().version().unwrap(), format!("{} default", tidewaiter::VERSION));
+    }
+
+    #[test]
+    fn lines_keep_their_endings() {
+        let records = b"{\"a\":1}\r\n\r\nno json\n\n{\"nul\":\"\0\"}\n{\"b\":2}";
+        let batch = component().inspect(records, None).unwrap();
+        assert_eq!(batch.records.escape_ascii().to_string(), records.escape_ascii().to_string());
+        let expected =
+            [Verdict::Passed, Verdict::Passed, Verdict::Invalid, Verdict::Passed, Verdict::Invalid, Verdict::Passed];
+        assert_eq!(batch.verdicts, expected);
+    }
+
+    #[test]
+    fn nothing_comes_of_nothing() {
+        assert_eq!(component().inspect(b"", None).unwrap(), host::Batch::default());
+    }
+
+    #[test]
+    fn memory_stays_flat() {
+        let mut guest = component();
+        let lines = format!("{EVENT}\n{{\"log\":\"ready\"}}\n").repeat(500);
+        for _ in 0..3 {
+            guest.inspect(lines.as_bytes(), None).unwrap();
+        }
+        let before = guest.memory_bytes();
+        assert!(before > 0);
+        for _ in 0..20 {
+            guest.inspect(lines.as_bytes(), None).unwrap();
+        }
+        assert_eq!(guest.memory_bytes(), before);
+    }
+
+    #[test]
+    fn a_bad_policy_makes_no_engine_and_keeps_the_last() {
+        let (good, bad) = ("images: {allow: [registry.corp.example]}", "images: {alow: []}");
+        let Err(expected) = tidewaiter::policy::load(bad) else { return };
+
+        let error = Component::new(Some(bad), [1, 2]).err().unwrap();
+        assert_eq!(error.downcast_ref::<BadPolicy>().unwrap().0, expected);
+
+        let mut guest = Component::new(Some(good), [1, 2]).unwrap();
+        let error = guest.set_policy(Some(bad)).unwrap_err();
+        assert_eq!(error.downcast_ref::<BadPolicy>().unwrap().0, expected);
+        let id = tidewaiter::policy::load(good).unwrap().id;
+        assert!(guest.version().unwrap().contains(&id), "{}", guest.version().unwrap());
+        guest.set_policy(None).unwrap();
+        assert!(guest.version().unwrap().ends_with(" default"));
+    }
+}
+
+/// The library, the module and the component are one engine.
+#[test]
+fn guests_and_library_agree() {
+    let mut random = Random(11);
+    let sources = records();
+    let mut lines = Vec::new();
+    for i in 0..2_000 {
+        let source = &sources[random.below(sources.len())];
+        let line = if i % 2 == 0 { source.clone() } else { random.mutate(source) };
+        lines.extend(line.into_iter().filter(|&byte| byte != b'\n'));
+        lines.push(b'\n');
+    }
+    let at = Some(Time { sec: 1_773_529_591, nanos: 5 });
+    let in_module = fluent_bit().inspect(&lines, at).unwrap();
+    let in_component = component().inspect(&lines, at).unwrap();
+    assert_eq!(in_module.verdicts, in_component.verdicts);
+    assert!(in_module.records == in_component.records);
+
+    let mut engine = tidewaiter::Engine::new(tidewaiter::policy::Loaded::builtin(), [3, 4]);
+    let mut in_library = Vec::new();
+    tidewaiter::guest::inspect_lines(&mut engine, &lines, at, &mut in_library, |_| ());
+    assert!(in_module.records == in_library);
+}
+
+mod after_a_trap {
+    //! A trap in the midst of a call leaves the guest usable: the next record is judged, by an engine that starts anew.
+
+    use super::*;
+    use wasmtime::{Config, Engine, Instance, Linker, Module, Store};
+    use wasmtime_wasi::p1::{self, WasiP1Ctx};
+    use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+    use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+    struct Guest {
+        store: Store<WasiP1Ctx>,
+        instance: Instance,
+        log: MemoryOutputPipe,
+    }
+
+    impl Guest {
+        fn new(folder: &Path) -> Self {
+            static MODULE: LazyLock<Module> = LazyLock::new(|| {
+                let mut config = Config::new();
+                config.consume_fuel(true);
+                Module::new(&Engine::new(&config).unwrap(), host::FLUENT_BIT).unwrap()
+            });
+            let log = MemoryOutputPipe::new(1 << 20);
+            let wasi = WasiCtxBuilder::new()
+                .preopened_dir(folder, "/etc", FsPerms::ReadOnly)
+                .unwrap()
+                .stderr(log.clone())
+                .build_p1();
+            let mut store = Store::new(MODULE.engine(), wasi);
+            store.set_fuel(u64::MAX).unwrap();
+            let mut linker = Linker::new(MODULE.engine());
+            p1::add_to_linker_sync(&mut linker, |wasi| wasi).unwrap();
+            let instance = linker.instantiate(&mut store, &MODULE).unwrap();
+            instance.get_typed_func::<(), ()>(&mut store, "_initialize").unwrap().call(&mut store, ()).unwrap();
+            Self { store, instance, log }
+        }
+
+        /// Judges a record with no more than so many steps.
+        fn call(&mut self, record: &str, fuel: u64) -> Option<String> {
+            let store = &mut self.store;
+            store.set_fuel(u64::MAX).unwrap();
+            let memory = self.instance.get_memory(&mut *store, "memory").unwrap();
+            let malloc = self.instance.get_typed_func::<u32, u32>(&mut *store, "malloc").unwrap();
+            let buffer = malloc.call(&mut *store, record.len() as u32 + 1).unwrap();
+            memory.write(&mut *store, buffer as usize, format!("{record}\0").as_bytes()).unwrap();
+            let inspect =
+                self.instance.get_typed_func::<(u32, u32, u32, u32, u32, u32), u32>(&mut *store, "tidewaiter").unwrap();
+            store.set_fuel(fuel).unwrap();
+            let answer = inspect.call(&mut *store, (buffer, 0, 1_773_529_591, 0, buffer, record.len() as u32));
+            store.set_fuel(u64::MAX).unwrap();
+            let text = memory.data(&*store)[answer.ok()? as usize..].split(|&byte| byte == 0).next().unwrap().to_vec();
+            Some(String::from_utf8(text).unwrap())
+        }
+
+        fn log(&self) -> String {
+            String::from_utf8(self.log.contents().to_vec()).unwrap()
+        }
+    }
+
+    #[test]
+    fn the_next_record_is_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut guest = Guest::new(folder.path());
+        let expected = guest.call(EVENT, u64::MAX).unwrap();
+        for fuel in [300, 1_000, 2_000] {
+            assert_eq!(guest.call(EVENT, fuel), None, "{fuel} steps are enough");
+            assert_eq!(guest.call(EVENT, u64::MAX), Some(expected.clone()));
+        }
+    }
+
+    /// Whatever a policy file does to its reader, it costs one record and not all of them.
+    #[test]
+    fn a_policy_that_stops_its_reader_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tidewaiter.yaml");
+        let long: String = (0..2_000).map(|i| format!("  - registry-{i}.example\n")).collect();
+        fs::write(&path, format!("images:\n allow:\n{long}")).unwrap();
+        let mut guest = Guest::new(folder.path());
+        let plain = r#"{"log":"ready"}"#;
+        if guest.call(plain, 100_000).is_some() {
+            return; // The library does not read policies yet.
+        }
+        for _ in 0..3 {
+            assert_eq!(guest.call(plain, 100_000).as_deref(), Some(plain));
+        }
+        let log = guest.log();
+        assert_eq!(log.lines().filter(|line| line.contains("tidewaiter.yaml:1:1: too much")).count(), 1, "{log}");
+
+        fs::write(&path, "images: {allow: [quay.io]}\n").unwrap();
+        for _ in 0..70 {
+            assert_eq!(guest.call(plain, u64::MAX).as_deref(), Some(plain));
+        }
+        assert!(guest.log().lines().last().unwrap().contains(": policy "), "{}", guest.log());
+    }
+}

@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let text = input::read(path)?;
         let (errors, mut warnings) = match policy::load(&text) {
             Ok(loaded) => {
-                let expired = policy::expired(&loaded.policy, now());
+                let expired = policy::expired(&text, now());
                 (Vec::new(), [loaded.warnings, expired].concat())
             }
             Err(problems) => (problems, Vec::new()),

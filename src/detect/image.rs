@@ -11,7 +11,7 @@ use super::{Detection, Episode, Reason, Severity, attack};
 use crate::baseline::{Digests, Names, Readiness, Seed, Table, Worth};
 use crate::image::{Fit, Known, Lookalike, Reference, ReferenceError};
 use crate::policy::{Action, ImageRule, Mode, Policy, RuleName};
-use crate::record::quote;
+use crate::record::{quote, same};
 use crate::source::{Digest, Image, Observation, Source};
 use crate::time::Time;
 
@@ -195,7 +195,7 @@ impl UnauthorizedImage {
         let key = self.seed.hash(&[text]);
         if let Some(place) = self.texts.find(key)
             && let Some(judged) = self.texts.at_mut(place)
-            && *judged.text == *text
+            && same(&judged.text, text)
         {
             judged.used = self.clock;
             return place;
@@ -306,7 +306,9 @@ impl Named {
         };
         for (rule, place) in images.rules.iter().zip(0..) {
             match rule.pattern.fit(&reference) {
-                Fit::Yes if tag_fits(&rule.tags, &reference) => rules.push(place),
+                Fit::Yes if tag_fits(&rule.tags, &reference) => {
+                    rules.insert(rules.partition_point(|other| order(other) <= order(&place)), place);
+                }
                 Fit::No => {}
                 _ if rule.action == Action::Allow && near.is_none_or(|near| order(&place) < order(&near)) => {
                     near = Some(place);
@@ -314,7 +316,6 @@ impl Named {
                 _ => {}
             }
         }
-        rules.sort_by_key(order);
         let names = |rule: &ImageRule| rule.action == Action::Allow && rule.pattern.names_registry(&reference.registry);
         let tag = reference.tag.as_deref().unwrap_or_default();
         let rejected = images.reject_tags.iter().find(|glob| reference.digest.is_none() && fast_glob::glob_match(glob, tag));

@@ -34,12 +34,13 @@ const KEPT: usize = 1 << 20;
 const ADDED: usize = 4 << 10;
 
 /// The answer to a record that did not fit into memory: it is lost in any case, and this way somebody hears of it.
-const NO_RECORD: &CStr = c"{\"tidewaiter\":{\"verdict\":\"skipped\",\"error\":\"the record does not fit into memory\"}}";
+const NO_RECORD: &CStr =
+    c"{\"tidewaiter\":{\"verdict\":\"skipped\",\"error\":\"the record does not fit into memory\"}}";
 
 thread_local! {
     static GUEST: Cell<Option<Box<Guest>>> = const { Cell::new(None) };
-    /// The policy file that is being read. It is still here after a call that trapped on it: no second record is lost.
-    static READING: Cell<Option<File>> = const { Cell::new(None) };
+    /// The policy file that is being loaded. It is still here after a call that trapped on it: no second record is lost.
+    static LOADING: Cell<Option<File>> = const { Cell::new(None) };
 }
 
 unsafe extern "C" {
@@ -136,20 +137,21 @@ impl Guest {
 
         let file = find();
         let engine = match &file {
-            Some(file) => file.load(|loaded| match loaded {
+            Some(file) => match file.load() {
                 Ok(loaded) => Engine::new(loaded, seed),
                 Err(problem) => {
                     let mut engine = Engine::new(Loaded::builtin(), seed);
                     engine.keep_policy(&problem);
                     engine
                 }
-            }),
+            },
             None => {
                 let folders: Vec<_> = folders().iter().map(|folder| folder.name.as_str()).collect();
                 log(&format!(" {VERSION}: no {POLICY} in {}: learning", folders.join(", ")));
                 Engine::new(Loaded::builtin(), seed)
             }
         };
+        LOADING.set(None);
         let (pace, answer, outcome) = (Pace::default(), Vec::new(), Outcome::Passed);
         Box::new(Self { engine, file, pace, answer, outcome })
     }
@@ -185,15 +187,16 @@ impl Guest {
             return;
         }
         match &found {
-            Some(file) => file.load(|loaded| match loaded {
+            Some(file) => match file.load() {
                 Ok(loaded) => self.engine.set_policy(loaded),
                 Err(problem) => self.engine.keep_policy(&problem),
-            }),
+            },
             None => {
                 let path = self.file.as_ref().map(File::path).unwrap_or_default();
                 log(&format!(": {path}: gone; policy {} stays", self.engine.policy_id()));
             }
         }
+        LOADING.set(None);
         self.file = found;
     }
 }
@@ -267,15 +270,16 @@ struct File {
 }
 
 impl File {
-    /// Reads the policy, logs how that went, and hands it on for use; or what is wrong with it.
-    fn load<T>(&self, then: impl FnOnce(Result<Loaded, String>) -> T) -> T {
+    /// Reads the policy and logs how that went; or what is wrong with it. [`LOADING`] says so until somebody resets it,
+    /// which is for when the policy is in use.
+    fn load(&self) -> Result<Loaded, String> {
         let path = self.path();
-        let result = if READING.replace(Some(*self)).as_ref() == Some(self) {
+        let result = if LOADING.replace(Some(*self)).as_ref() == Some(self) {
             Err(Bad::because("too much for this module, which broke off"))
         } else {
             text(self).and_then(|text| policy::load(&text).map_err(|problems| Bad(problems.into())))
         };
-        let loaded = match result {
+        match result {
             Ok(loaded) => {
                 log(&format!(" {VERSION}: policy {} from {path}", loaded.id));
                 if !loaded.warnings.is_empty() {
@@ -287,10 +291,7 @@ impl File {
                 log(&format!(": {path}:{}", Summary("", &problems)));
                 Err(problems.first().map(Problem::to_string).unwrap_or_default())
             }
-        };
-        let result = then(loaded);
-        READING.set(None);
-        result
+        }
     }
 
     fn path(&self) -> String {
@@ -310,7 +311,7 @@ fn find() -> Option<File> {
 
 /// The text of a policy file.
 fn text(file: &File) -> Result<String, Bad> {
-    let unreadable = |errno: wasip1::Errno| Bad::because(&format!("cannot be read: {}", errno.message()));
+    let unreadable = |errno: wasip1::Errno| Bad::because(&format!("cannot be read: {}", errno.name()));
     let bytes = bytes(file.folder).map_err(unreadable)?;
     if bytes.len() > LONGEST_POLICY {
         return Err(Bad::because("longer than 1 MiB"));

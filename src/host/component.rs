@@ -2,7 +2,7 @@
 
 use once_cell::sync::OnceCell;
 use wasmtime::component::{Linker, ResourceAny};
-use wasmtime::{Store, StoreLimits};
+use wasmtime::Store;
 
 use self::bindings::exports::tidewaiter::engine::inspection as wit;
 use super::{Batch, COMPONENT, ENGINE, Host, Verdict, error};

@@ -58,7 +58,9 @@ impl FluentBit {
         wasi.allow_blocking_current_thread(true);
         for (path, name) in folders {
             let path = path.as_ref();
-            wasi.preopened_dir(path, name, FsPerms::ReadWrite).map_err(error).with_context(|| path.display().to_string())?;
+            wasi.preopened_dir(path, name, FsPerms::ReadWrite)
+                .map_err(error)
+                .with_context(|| path.display().to_string())?;
         }
         let log = (log == Log::Kept).then(|| MemoryOutputPipe::new(LONGEST_LOG));
         match &log {
@@ -70,7 +72,10 @@ impl FluentBit {
         p1::add_to_linker_sync(&mut linker, |wasi| wasi).map_err(error)?;
         let mut store = Store::new(&ENGINE, wasi.build_p1());
         let instance = linker.instantiate(&mut store, module).map_err(error)?;
-        instance.get_typed_func::<(), ()>(&mut store, "_initialize").and_then(|initialize| initialize.call(&mut store, ())).map_err(error)?;
+        instance
+            .get_typed_func::<(), ()>(&mut store, "_initialize")
+            .and_then(|initialize| initialize.call(&mut store, ()))
+            .map_err(error)?;
         Self::find(store, &instance, log).map_err(error)
     }
 

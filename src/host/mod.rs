@@ -38,8 +38,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them, in the order of the component's interface.
-    pub const ALL: [Self; 6] =
-        [Self::Passed, Self::Clean, Self::Match, Self::Suppressed, Self::Skipped, Self::Invalid];
+    pub const ALL: [Self; 6] = [Self::Passed, Self::Clean, Self::Match, Self::Suppressed, Self::Skipped, Self::Invalid];
 }
 
 /// Records that a guest judged.

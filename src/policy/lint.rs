@@ -65,7 +65,7 @@ pub(super) fn warnings(document: &Document<'_>, policy: &Policy) -> Vec<Problem>
 fn image_rules(document: &Document<'_>, policy: &Policy, images: NodeId, warn: &mut dyn FnMut(NodeId, String, &str)) {
     let mut seen: HashMap<String, (NodeId, &ImageRule)> = HashMap::new();
     for ((node, _), rule) in image_rule_nodes(document, images).into_iter().zip(&policy.images.rules) {
-        let key = format!("{}\n{}\n\n{}", rule.pattern, rule.namespaces.join("\n"), rule.tags.join("\n"));
+        let key = [images_of(&rule.pattern), rule.namespaces.join("\n"), rule.tags.join("\n")].join("\n\n");
         let (before_node, before) = match seen.entry(key) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
@@ -111,6 +111,8 @@ mod tests {
     #[case::open_allow("images:\n  mode: open\n  allow: [nginx]", "2:9 images that allow does not name pass as well")]
     #[case::open_rules("images: {mode: open, rules: [{match: nginx}]}", "")]
     #[case::twice("images:\n  allow:\n  - nginx\n  - nginx", "4:5 this rule is there twice")]
+    #[case::spelt_otherwise("images: {allow: [nginx, docker.io/library/nginx]}", "1:25 this rule is there twice")]
+    #[case::other_tag_of_it("images: {allow: [nginx, nginx:v1]}", "")]
     #[case::denied(
         "images: {allow: [a/b, nginx], deny: nginx}",
         "1:23 this rule never allows anything: line 1 denies the same"

@@ -4,7 +4,7 @@
 //! that finds nothing. Hence strings are walked eight bytes at a time, and names are compared as words.
 //! `serde_json` is the oracle in `tests/oracle.rs` and in `fuzz/`.
 
-use super::shape::{self, NodeId, ROOT, Shape};
+use super::shape::{self, Node, NodeId, ROOT, Shape};
 use super::text;
 use super::value::{Fields, Many, Slot};
 
@@ -72,18 +72,22 @@ impl Scanner {
         if text.len() > (u32::MAX / 2) as usize {
             return Err(Invalid::TooLong);
         }
-        self.slots.clear();
+        // Filling is one instruction of the interpreter's, growing is a loop.
         self.slots.resize(shape.keys(), Slot::default());
-        self.seen.clear();
+        self.slots.fill(Slot::default());
         self.seen.resize(shape.len(), 0);
+        self.seen.fill(0);
         self.many.clear();
         let close = self.walk(shape, text)?;
         Ok(Fields { text, close, slots: &self.slots, many: &self.many })
     }
 
     /// Walks the whole text and gives the offset of its last brace.
+    ///
+    /// Space is looked for only where the byte that should stand there does not: records rarely have any.
     fn walk(&mut self, shape: &Shape, text: &[u8]) -> Result<usize> {
         let mut at = skip_space(text, 0);
+        let Some(mut node) = shape.node(ROOT) else { return Err(Invalid::Syntax(at)) };
         if byte(text, at) != Some(b'{') {
             return Err(Invalid::NotAnObject);
         }
@@ -94,54 +98,49 @@ impl Scanner {
         let mut elements = 1;
         let mut fresh = true;
         loop {
-            let Some(node) = shape.node(frame.node) else { return Err(Invalid::Syntax(at)) };
-            at = skip_space(text, at);
-            let closes = fresh && byte(text, at) == Some(if frame.is_array { b']' } else { b'}' });
-            if !closes {
-                let start = at;
-                let child = if frame.is_array {
+            let mut start = at;
+            let child = if frame.is_array {
+                at = skip_space(text, at);
+                if fresh && byte(text, at) == Some(b']') { None } else {
                     elements += 1;
-                    node.each
-                } else {
-                    if byte(text, at) != Some(b'"') {
-                        return Err(Invalid::Syntax(at));
-                    }
-                    let (end, plain) = string(text, at + 1)?;
-                    let name = text.get(at + 1..end).unwrap_or_default();
-                    let child = if plain {
-                        node.member(name, head_at(text, at + 1, name))
-                    } else {
-                        self.name.clear();
-                        text::unescape(name, &mut self.name);
-                        node.member(&self.name, shape::head(&self.name))
-                    };
-                    at = skip_space(text, end + 1);
-                    if byte(text, at) != Some(b':') {
-                        return Err(Invalid::Syntax(at));
-                    }
-                    at = skip_space(text, at + 1);
-                    child
-                };
-                match child {
-                    None => at = self.skip_value(text, at)?,
-                    Some(child) => {
-                        let element = if frame.is_array { elements } else { frame.element };
-                        let opened = self.want(shape, text, child, element, start, &mut at)?;
-                        if let Some(is_array) = opened
-                            && let Some(slot) = outer.get_mut(depth)
-                        {
-                            *slot = frame;
-                            depth += 1;
-                            frame = Frame { node: child, is_array, element };
-                            fresh = true;
-                            continue;
-                        }
+                    start = at;
+                    Some(node.each)
+                }
+            } else {
+                if byte(text, at) != Some(b'"') {
+                    at = skip_space(text, at);
+                    start = at;
+                }
+                match byte(text, at) {
+                    Some(b'"') => Some(self.member(node, text, &mut at)?),
+                    Some(b'}') if fresh => None,
+                    _ => return Err(Invalid::Syntax(at)),
+                }
+            };
+            match child {
+                // The container closes where its first element might stand.
+                None => {}
+                Some(None) => at = self.skip_value(text, at)?,
+                Some(Some(child)) => {
+                    let element = if frame.is_array { elements } else { frame.element };
+                    let opened = self.want(shape, text, child, element, start, &mut at)?;
+                    if let (Some(is_array), Some(slot), Some(inner)) = (opened, outer.get_mut(depth), shape.node(child)) {
+                        *slot = frame;
+                        depth += 1;
+                        frame = Frame { node: child, is_array, element };
+                        node = inner;
+                        fresh = true;
+                        continue;
                     }
                 }
             }
             loop {
-                at = skip_space(text, at);
-                match byte(text, at) {
+                let mut next = byte(text, at);
+                if !matches!(next, Some(b',' | b'}' | b']')) {
+                    at = skip_space(text, at);
+                    next = byte(text, at);
+                }
+                match next {
                     Some(b',') => break,
                     Some(b']') if frame.is_array => {}
                     Some(b'}') if !frame.is_array => {}
@@ -154,14 +153,48 @@ impl Scanner {
                 at += 1;
                 depth -= 1;
                 frame = outer.get(depth).copied().unwrap_or(frame);
+                node = shape.node(frame.node).unwrap_or(node);
             }
             at += 1;
             fresh = false;
         }
     }
 
+    /// Reads the name whose quote is at `at`, and the colon; `at` then stands at the value. Gives the member, if it is
+    /// wanted.
+    #[inline(always)]
+    fn member(&mut self, node: &Node, text: &[u8], at: &mut usize) -> Result<Option<NodeId>> {
+        let start = *at + 1;
+        let plain = plain_string(text, start);
+        let (end, child) = match plain {
+            Some(end) => {
+                let name = text.get(start..end).unwrap_or_default();
+                (end, node.member(name, head_at(text, start, name)))
+            }
+            None => {
+                let (end, _) = string_with_specials(text, start)?;
+                self.name.clear();
+                text::unescape(text.get(start..end).unwrap_or_default(), &mut self.name);
+                (end, node.member(&self.name, shape::head(&self.name)))
+            }
+        };
+        let mut colon = end + 1;
+        if byte(text, colon) != Some(b':') {
+            colon = skip_space(text, colon);
+            if byte(text, colon) != Some(b':') {
+                return Err(Invalid::Syntax(colon));
+            }
+        }
+        *at = colon + 1;
+        if matches!(byte(text, *at), Some(..=b' ')) {
+            *at = skip_space(text, *at);
+        }
+        Ok(child)
+    }
+
     /// Notes a wanted value. Gives `Some(is_array)` when it is a container to be entered, with `at` behind its bracket;
     /// otherwise `at` stands behind the value.
+    #[inline]
     fn want(
         &mut self,
         shape: &Shape,
@@ -180,20 +213,26 @@ impl Scanner {
             }
         }
         let value = *at;
-        let opened = match byte(text, value) {
-            Some(b'{') if node.has_members() => Some(false),
-            Some(b'[') if node.each.is_some() => Some(true),
-            _ => None,
-        };
         let mut plain = true;
-        *at = match (opened, byte(text, value)) {
-            (Some(_), _) => value + 1,
-            (None, Some(b'"')) => {
-                let (end, is_plain) = string(text, value + 1)?;
-                plain = is_plain;
-                end + 1
+        let mut opened = None;
+        *at = match byte(text, value) {
+            Some(b'"') => match plain_string(text, value + 1) {
+                Some(end) => end + 1,
+                None => {
+                    let (end, is_plain) = string_with_specials(text, value + 1)?;
+                    plain = is_plain;
+                    end + 1
+                }
+            },
+            Some(b'{') if node.has_members() => {
+                opened = Some(false);
+                value + 1
             }
-            (None, _) => self.skip_value(text, value)?,
+            Some(b'[') if node.each.is_some() => {
+                opened = Some(true);
+                value + 1
+            }
+            _ => self.skip_value(text, value)?,
         };
         if let Some(key) = node.key {
             let slot = Slot::new(value, *at, plain);
@@ -226,7 +265,7 @@ impl Scanner {
     /// The offset behind the value that begins at `at`.
     fn skip_value(&mut self, text: &[u8], at: usize) -> Result<usize> {
         match byte(text, at) {
-            Some(b'"') => string(text, at + 1).map(|(end, _)| end + 1),
+            Some(b'"') => string(text, at + 1).map(|end| end + 1),
             Some(b'{' | b'[') => self.skip_container(text, at),
             _ => scalar(text, at),
         }
@@ -249,7 +288,7 @@ impl Scanner {
                     if first != Some(b'"') {
                         return Err(Invalid::Syntax(at));
                     }
-                    let (end, _) = string(text, at + 1)?;
+                    let end = string(text, at + 1)?;
                     at = skip_space(text, end + 1);
                     if byte(text, at) != Some(b':') {
                         return Err(Invalid::Syntax(at));
@@ -258,7 +297,7 @@ impl Scanner {
                     first = byte(text, at);
                 }
                 match first {
-                    Some(b'"') => at = string(text, at + 1)?.0 + 1,
+                    Some(b'"') => at = string(text, at + 1)? + 1,
                     Some(b'{' | b'[') => {
                         if depth != 0 && depth.is_multiple_of(64) {
                             self.nesting.push(levels);
@@ -298,13 +337,13 @@ impl Scanner {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn byte(text: &[u8], at: usize) -> Option<u8> {
     text.get(at).copied()
 }
 
 /// [`shape::head`] of the name that stands at `start`, read as one word where the text goes on long enough.
-#[inline]
+#[inline(always)]
 fn head_at(text: &[u8], start: usize, name: &[u8]) -> u64 {
     match text.get(start..).and_then(<[u8]>::first_chunk::<8>) {
         Some(chunk) if name.len() < 8 => u64::from_le_bytes(*chunk) & !(u64::MAX << (8 * name.len())),
@@ -313,7 +352,7 @@ fn head_at(text: &[u8], start: usize, name: &[u8]) -> u64 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = byte(text, at) {
         at += 1;
@@ -329,29 +368,39 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 /// For a byte `b` below 0x80, `b ^ 2` is below 0x21 just when `b` is a control character or the quote, and
 /// `b ^ 0x5c` is below 1 just when `b` is the backslash; a subtraction carries such a byte into its high bit, and may
 /// carry on into later bytes only.
-#[inline]
-fn special(word: u64) -> u64 {
+#[inline(always)]
+pub(super) fn special(word: u64) -> u64 {
     let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
     (quote_or_control | backslash | word) & (ONES * 0x80)
 }
 
-/// The offset of the quote that ends the string whose first character is at `start`, and whether it has no escapes.
-#[inline]
-fn string(text: &[u8], start: usize) -> Result<(usize, bool)> {
-    let mut rest = text.get(start..).unwrap_or_default();
+/// The offset of the quote that ends the string whose first character is at `start`, when nothing in it is special;
+/// none as well near the end of the text.
+#[inline(always)]
+fn plain_string(text: &[u8], start: usize) -> Option<usize> {
+    let mut rest = text.get(start..)?;
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
         let special = special(u64::from_le_bytes(*chunk));
         if special != 0 {
             let at = text.len() - rest.len() + (special.trailing_zeros() / 8) as usize;
-            return if byte(text, at) == Some(b'"') { Ok((at, true)) } else { string_with_specials(text, at) };
+            return (byte(text, at) == Some(b'"')).then_some(at);
         }
         rest = tail;
     }
-    string_with_specials(text, text.len() - rest.len())
+    None
 }
 
-/// [`string`] from a byte on that may be anything.
+/// The offset of the quote that ends the string whose first character is at `start`.
+#[inline(always)]
+fn string(text: &[u8], start: usize) -> Result<usize> {
+    match plain_string(text, start) {
+        Some(end) => Ok(end),
+        None => string_with_specials(text, start).map(|(end, _)| end),
+    }
+}
+
+/// Where any string ends, and whether it has no escapes.
 fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize, bool)> {
     let mut plain = true;
     loop {
@@ -389,29 +438,48 @@ fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize, bool)> {
 
 /// The offset behind the number or the literal that begins at `at`.
 fn scalar(text: &[u8], at: usize) -> Result<usize> {
-    let rest = text.get(at..).unwrap_or_default();
-    for literal in [&b"true"[..], b"false", b"null"] {
-        if rest.starts_with(literal) {
-            return Ok(at + literal.len());
-        }
-    }
-    let digits = |from: usize| {
-        let mut end = from;
-        while let Some(b'0'..=b'9') = byte(text, end) {
-            end += 1;
-        }
-        if end == from { Err(Invalid::Syntax(from)) } else { Ok(end) }
+    let literal = match byte(text, at) {
+        Some(b't') => &b"true"[..],
+        Some(b'f') => b"false",
+        Some(b'n') => b"null",
+        _ => return number(text, at),
     };
+    if text.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
+        Ok(at + literal.len())
+    } else {
+        Err(Invalid::Syntax(at))
+    }
+}
+
+fn number(text: &[u8], at: usize) -> Result<usize> {
     let whole = at + usize::from(byte(text, at) == Some(b'-'));
-    let mut end = if byte(text, whole) == Some(b'0') { whole + 1 } else { digits(whole)? };
+    let mut end = if byte(text, whole) == Some(b'0') { whole + 1 } else { digits(text, whole)? };
     if byte(text, end) == Some(b'.') {
-        end = digits(end + 1)?;
+        end = digits(text, end + 1)?;
     }
     if let Some(b'e' | b'E') = byte(text, end) {
         let signed = end + 1 + usize::from(matches!(byte(text, end + 1), Some(b'+' | b'-')));
-        end = digits(signed)?;
+        end = digits(text, signed)?;
     }
     Ok(end)
+}
+
+/// The offset behind the digits that begin at `at`; at least one has to.
+#[inline(always)]
+fn digits(text: &[u8], at: usize) -> Result<usize> {
+    let mut end = at;
+    // Eight digits at a time: no byte of them leaves the high nibble 3, with or without six more.
+    while let Some(chunk) = text.get(end..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        if (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) != ONES * 0x30 || word & (ONES * 0xf0) != ONES * 0x30 {
+            break;
+        }
+        end += 8;
+    }
+    while let Some(b'0'..=b'9') = byte(text, end) {
+        end += 1;
+    }
+    if end == at { Err(Invalid::Syntax(at)) } else { Ok(end) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //!
 //! [RFC 6901]: https://www.rfc-editor.org/rfc/rfc6901
 
+use super::text::same;
+
 /// One wanted member of a [`Shape`]: its place in the list that the shape was made from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key(pub u16);
@@ -79,7 +81,7 @@ impl Node {
     }
 
     /// The member of that name. `head` is what [`head`] gives for it.
-    #[inline]
+    #[inline(always)]
     pub fn member(&self, name: &[u8], head: u64) -> Option<NodeId> {
         let mask = self.members.len().checked_sub(1)?;
         let mut place = place(head);
@@ -88,7 +90,7 @@ impl Node {
             if member.name.is_empty() {
                 return None;
             }
-            if member.head == head && member.name.len() == name.len() && member.name.get(8..) == name.get(8..) {
+            if member.head == head && member.name.len() == name.len() && (name.len() <= 8 || same(&member.name, name)) {
                 return Some(member.node);
             }
             place += 1;
@@ -107,7 +109,7 @@ pub(super) fn head(name: &[u8]) -> u64 {
 }
 
 /// Fibonacci hashing: the high bits of the product are the well-mixed ones.
-#[inline]
+#[inline(always)]
 fn place(head: u64) -> usize {
     (head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) as usize
 }
@@ -146,7 +148,7 @@ impl Shape {
         self.nodes.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(usize::from(id))
     }

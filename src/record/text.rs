@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::scan::special;
+
 /// A string of a record, without its escapes. It is UTF-8, but kept as bytes: to prove that on every read costs an
 /// interpreter more than the read.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -91,6 +93,24 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
+/// Whether two byte strings are equal, eight bytes at a time: the library compares them one by one on WebAssembly.
+#[must_use]
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let (mut left, mut right) = (left, right);
+    while let (Some((one, left_rest)), Some((other, right_rest))) =
+        (left.split_first_chunk::<8>(), right.split_first_chunk::<8>())
+    {
+        if u64::from_le_bytes(*one) != u64::from_le_bytes(*other) {
+            return false;
+        }
+        (left, right) = (left_rest, right_rest);
+    }
+    left == right
+}
+
 /// Appends the characters that a JSON string's inside stands for. A surrogate without its partner becomes U+FFFD; an
 /// escape that is none stays as it is.
 pub fn unescape(mut inner: &[u8], out: &mut Vec<u8>) {
@@ -143,24 +163,39 @@ fn unit(escape: &[u8]) -> Option<u32> {
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        let (plain, escaped) = rest.split_at(at);
+    loop {
+        let plain = plain_length(rest);
+        let (plain, special) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
         out.extend_from_slice(plain);
-        let byte = escaped.first().copied().unwrap_or_default();
+        let Some((&byte, after)) = special.split_first() else { break };
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
+            0x20.. => out.push(byte),
             _ => {
                 let hex = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
                 out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
             }
         }
-        rest = escaped.get(1..).unwrap_or_default();
+        rest = after;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// How many bytes the text has before the first that may need an escape.
+fn plain_length(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let special = special(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            return text.len() - rest.len() + (special.trailing_zeros() / 8) as usize;
+        }
+        rest = tail;
+    }
+    let needs_escape = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    text.len() - rest.len() + rest.iter().position(needs_escape).unwrap_or(rest.len())
 }
 
 #[cfg(test)]

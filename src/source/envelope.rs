@@ -357,7 +357,7 @@ mod tests {
     #[case::cut_in_the_number("7}\n$OLD\n", &["cut 7}", "json $OLD"])]
     #[case::cut_in_a_string("{\"status\":\"exec_create: sh -c {\"", &["cut {\"status\":\"exec_create: sh -c {\""])]
     #[case::braces_in_strings(r#"{"log":"}{\"}","a":["]"]}"#, &[r#"json {"log":"}{\"}","a":["]"]}"#])]
-    #[case::spread("{\n  \"kind\": \"a\",\n  \"b\": {}\n}\n$OLD", &["json {\n  \"kind\": \"a\",\n  \"b\": {}\n}", "json $OLD"])]
+    #[case::spread("{\n \"a\": 1,\n \"b\": {}\n}\n$OLD", &["json {\n \"a\": 1,\n \"b\": {}\n}", "json $OLD"])]
     #[case::cri("2026-09-21T14:13:20.5Z stdout F $OLD\n", &["json $OLD"])]
     #[case::cri_lines(
         "2026-09-21T14:13:20.5+02:00 stderr F $OOM\n2026-09-21T14:13:20.6+02:00 stderr F hello\n",

@@ -47,6 +47,8 @@ keys! {
         // Kubernetes objects.
         KIND = "/kind",
         API_VERSION = "/apiVersion",
+        POD_METADATA = "/metadata",
+        POD_CONTAINERS = "/spec/containers",
         WATCH_TYPE = "/type",
         WATCH_OBJECT = "/object",
         // Container logs with Kubernetes metadata.

@@ -339,13 +339,12 @@ fn owned<'b>(found: Observation<'_>) -> Observation<'b> {
         kind: of.into_owned(),
         name: name.into_owned(),
     };
-    let digest = |digest: Digest<'_>| match digest {
-        Digest::Manifest(digest) => Digest::Manifest(digest.into_owned()),
-        Digest::ImageId(id) => Digest::ImageId(id.into_owned()),
-    };
     let image = |image: Image<'_>| Image {
         reference: image.reference.into_owned(),
-        digest: image.digest.map(|found| digest(found)),
+        digest: image.digest.map(|digest| match digest {
+            Digest::Manifest(digest) => Digest::Manifest(digest.into_owned()),
+            Digest::ImageId(id) => Digest::ImageId(id.into_owned()),
+        }),
         container: image.container.map(Text::into_owned),
     };
     Observation { source, kind, time, workload, images: images.into_iter().map(image).collect() }

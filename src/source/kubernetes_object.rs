@@ -1,5 +1,6 @@
 //! Kubernetes objects as records: what `kubectl get -o json` prints, what a watch of the API server tells
-//! (`{"type":"ADDED","object":{…}}`), lists of objects.
+//! (`{"type":"ADDED","object":{…}}`), lists of objects. Programs that read objects of one kind write them without the
+//! kind: pods are known all the same.
 
 use once_cell::sync::Lazy;
 
@@ -15,6 +16,8 @@ keys! {
         TYPE = "/type",
         OBJECT = "/object",
         ITEMS = "/items/*",
+        METADATA = "/metadata",
+        CONTAINERS = "/spec/containers",
     }
 }
 
@@ -24,7 +27,8 @@ static DOCUMENT: Lazy<Shape> = Lazy::new(|| Shape::new(DOCUMENT_KEYS));
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
     let is_object = fields.has(record::KIND) && fields.has(record::API_VERSION);
     let is_watched = fields.has(record::WATCH_OBJECT) && fields.has(record::WATCH_TYPE);
-    if is_object || is_watched { read(fields.record(), Source::KubernetesObject, reader) } else { None }
+    let is_pod = fields.has(record::POD_CONTAINERS) && fields.has(record::POD_METADATA);
+    if is_object || is_watched || is_pod { read(fields.record(), Source::KubernetesObject, reader) } else { None }
 }
 
 /// Reads a text that is one of these; none when no object in it runs containers.
@@ -44,10 +48,11 @@ pub fn read<'a>(text: &'a [u8], source: Source, reader: &mut Reader) -> Option<O
         object = watched.raw();
         fields = reader.object(&DOCUMENT, object)?;
     }
-    let kind = fields.text(KIND)?;
-    if !fields.has(API_VERSION) {
-        return None;
-    }
+    let kind = match fields.text(KIND) {
+        Some(kind) if fields.has(API_VERSION) => kind,
+        None if fields.has(METADATA) && fields.has(CONTAINERS) => Text::from("Pod"),
+        _ => return None,
+    };
     let observations: Observations<'a> = match kind.as_bytes().strip_suffix(b"List") {
         Some(of) => {
             // The items of a PodList do not say that they are pods; those of a List do.
@@ -71,6 +76,7 @@ fn one<'a>(
     let mut object = object::read(text, reader)?;
     let kind = &*object.kind.get_or_insert_with(|| kind.clone());
     if *kind == "Event" {
+        let source = if source == Source::KubernetesObject { Source::KubernetesEvent } else { source };
         return if verb == Verb::Delete { None } else { kubernetes_event::read(text, source, reader) };
     }
     let noun = noun(kind.as_bytes());
@@ -112,6 +118,10 @@ mod tests {
         r#"{"type":"DELETED","object":{"kind":"Pod","apiVersion":"v1",POD}}"#,
         &["kubernetes-object pod.delete - -/shop/Deployment/web"]
     )]
+    #[case::pod_of_no_kind(
+        r#"{POD}"#,
+        &["kubernetes-object pod.get - -/shop/Deployment/web | a ai manifest sha256:aa"]
+    )]
     #[case::cron_job(
         r#"{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"b","namespace":"n"},"spec":{"jobTemplate":
             {"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}}}"#,
@@ -132,7 +142,7 @@ mod tests {
             {"kind":"Deployment","metadata":{"name":"d"},"spec":{"template":{"spec":{"containers":[{"image":"i"}]}}}}]}"#,
         &[
             "kubernetes-object pod.get - -/shop/Deployment/web | a ai manifest sha256:aa",
-            "kubernetes-object image.pull - -/-/StatefulSet/db | - bi",
+            "kubernetes-event image.pull - -/-/StatefulSet/db | - bi",
             "kubernetes-object deployment.get - -/-/Deployment/d | - i",
         ]
     )]
@@ -145,11 +155,11 @@ mod tests {
     )]
     #[case::event_list(
         r#"{"kind":"EventList","apiVersion":"v1","items":[{EVENT}]}"#,
-        &["kubernetes-object image.pull - -/-/StatefulSet/db | - bi"]
+        &["kubernetes-event image.pull - -/-/StatefulSet/db | - bi"]
     )]
     #[case::watched_event(
         r#"{"type":"ADDED","object":{"kind":"Event","apiVersion":"v1",EVENT}}"#,
-        &["kubernetes-object image.pull - -/-/StatefulSet/db | - bi"]
+        &["kubernetes-event image.pull - -/-/StatefulSet/db | - bi"]
     )]
     fn objects(#[case] record: &str, #[case] expected: &[&str]) {
         let record = record.replace("POD", POD).replace("EVENT", EVENT);
@@ -159,6 +169,7 @@ mod tests {
     #[rstest::rstest]
     #[case::nothing("{}")]
     #[case::no_version(r#"{"kind":"Pod","metadata":{"name":"p"}}"#)]
+    #[case::no_pod(r#"{"metadata":{},"spec":{"template":{"spec":{"containers":[{"image":"i"}]}}}}"#)]
     #[case::service(r#"{"kind":"Service","apiVersion":"v1","metadata":{"name":"s"}}"#)]
     #[case::empty_list(r#"{"kind":"PodList","apiVersion":"v1","items":[]}"#)]
     #[case::no_list(r#"{"kind":"PodList","apiVersion":"v1","items":{"kind":"Pod"}}"#)]

@@ -20,6 +20,9 @@ pub type Images<'a> = SmallVec<[Image<'a>; 1]>;
 /// hold more containers.
 pub const MOST: usize = 65_536;
 
+/// The most statuses that are put in order, which takes the square of their number: no pod has as many containers.
+const MOST_STATUSES: usize = 1000;
+
 keys! {
     /// The pointers of the shape of an object.
     OBJECT_KEYS {
@@ -204,19 +207,20 @@ struct Status<'a> {
 
 /// The statuses of an object, in the order of their containers' names.
 fn statuses<'a>(fields: &Fields<'a, '_>) -> Vec<Status<'a>> {
-    let mut statuses = Vec::new();
+    let mut statuses: Vec<Status<'a>> = Vec::new();
     for &(container, image, image_id) in STATUSES {
         let mut images = fields.each(image).peekable();
         let mut image_ids = fields.each(image_id).peekable();
-        for (element, value) in fields.each(container).take(MOST) {
+        for (element, value) in fields.each(container).take(MOST_STATUSES) {
             let image = beside(&mut images, element).and_then(|value| value.text());
             let image_id = beside(&mut image_ids, element).and_then(|value| value.text());
             let Some(container) = value.text() else { continue };
             let digest = image_id.and_then(|id| Digest::parse(&id));
-            statuses.push(Status { container, image: image.filter(|image| !image.is_empty()), digest });
+            let before = |status: &Status<'_>| status.container.as_bytes() <= container.as_bytes();
+            let place = statuses.partition_point(before);
+            statuses.insert(place, Status { container, image: image.filter(|image| !image.is_empty()), digest });
         }
     }
-    statuses.sort_by(|a, b| a.container.as_bytes().cmp(b.container.as_bytes()));
     statuses
 }
 

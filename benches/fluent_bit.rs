@@ -1,0 +1,226 @@
+//! What the module costs in the real Fluent Bit: user CPU for the same Docker events without a filter, with one that
+//! returns its input, with a simple Lua script (`simple.lua`), and with Tidewaiter.
+//!
+//! ```text
+//! cargo bench --bench fluent_bit [-- ROUNDS]
+//! ```
+//!
+//! Fluent Bit is `TIDEWAITER_FLUENT_BIT`, or else the one on the `PATH`. The rounds are interleaved, so that what else
+//! the machine does hits all alike.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a benchmark that fails is not run")]
+
+#[cfg(unix)]
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/common/fluent_bit.rs"]
+mod fluent_bit;
+
+#[cfg(unix)]
+fn main() {
+    measure::run();
+}
+
+#[cfg(not(unix))]
+fn main() {
+    println!("skipped: the CPU time of a process is measured on Unix only");
+}
+
+#[cfg(unix)]
+mod measure {
+    use std::fmt::Write as _;
+    use std::fs;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    use nix::sys::resource::{UsageWho, getrusage};
+    use tempfile::TempDir;
+    use tidewaiter::host;
+
+    use super::fluent_bit;
+
+    const EVENTS: usize = 200_000;
+    const ROUNDS: usize = 3;
+
+    /// What every container of the stream may run, in words that `simple.lua` has too.
+    const POLICY: &str = "images: {mode: enforce, allow: [docker.io, registry.corp.example, registry.k8s.io]}\n";
+
+    /// Returns its input. The buffers come from a `malloc` that begins anew with each record.
+    const IDENTITY: &str = r#"
+        (module
+          (memory (export "memory") 2)
+          (global $top (mut i32) (i32.const 65536))
+          (func (export "malloc") (param $size i32) (result i32)
+            global.get $top
+            (global.set $top
+              (i32.and (i32.add (i32.add (global.get $top) (local.get $size)) (i32.const 7)) (i32.const -8))))
+          (func (export "free") (param i32) (global.set $top (i32.const 65536)))
+          (func (export "identity") (param i32 i32 i32 i32 i32 i32) (result i32) local.get 4))"#;
+
+    pub fn run() {
+        let Some(program) = fluent_bit::find() else {
+            println!("skipped: no fluent-bit on the PATH, and TIDEWAITER_FLUENT_BIT does not name one");
+            return;
+        };
+        let rounds = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(ROUNDS).max(1);
+        let folder = TempDir::new().unwrap();
+        let filters = prepare(folder.path());
+
+        fs::write(folder.path().join("events.ndjson"), events(EVENTS / 100)).unwrap();
+        for (name, filter) in &filters {
+            let count = passed(&program, folder.path(), filter);
+            assert_eq!(count, EVENTS / 100, "{name}: records that came out");
+        }
+
+        let stream = events(EVENTS);
+        println!(
+            "{EVENTS} Docker events of {} bytes on average, {rounds} rounds; user CPU in seconds",
+            stream.len() / EVENTS
+        );
+        fs::write(folder.path().join("events.ndjson"), stream).unwrap();
+        let mut seconds = vec![Vec::new(); filters.len()];
+        for round in 0..rounds {
+            for (place, (name, filter)) in filters.iter().enumerate() {
+                eprint!("\r\x1b[Kround {} of {rounds}: {name}", round + 1);
+                seconds[place].push(user_seconds(&program, folder.path(), filter));
+            }
+        }
+        eprint!("\r\x1b[K");
+        print!("{}", table(&filters.map(|(name, _)| name), &mut seconds));
+    }
+
+    /// Writes what the filters need, and gives their configurations.
+    fn prepare(folder: &Path) -> [(&'static str, String); 4] {
+        let [(name, module), _] = host::modules();
+        fs::write(folder.join(name), module).unwrap();
+        fs::write(folder.join("tidewaiter.yaml"), POLICY).unwrap();
+        fs::write(folder.join("identity.wasm"), wat::parse_str(IDENTITY).unwrap()).unwrap();
+        fs::write(folder.join("simple.lua"), include_str!("simple.lua")).unwrap();
+        let folder = folder.display();
+        let wasm = |module: &str, function: &str| {
+            format!(
+                "    - name: wasm\n      match: '*'\n      event_format: json\n      wasm_path: {folder}/{module}\n      \
+                 function_name: {function}\n      accessible_paths: {folder}\n"
+            )
+        };
+        [
+            ("no filter", String::new()),
+            ("a filter that returns its input", wasm("identity.wasm", "identity")),
+            (
+                "a simple Lua script",
+                format!("    - name: lua\n      match: '*'\n      script: {folder}/simple.lua\n      call: inspect\n"),
+            ),
+            ("tidewaiter", wasm(name, "tidewaiter")),
+        ]
+    }
+
+    /// How many records come out.
+    fn passed(program: &Path, folder: &Path, filter: &str) -> usize {
+        let output = format!("file\n      path: {}\n      file: out.ndjson\n      format: plain", folder.display());
+        let out = folder.join("out.ndjson");
+        let _ = fs::remove_file(&out);
+        once(program, folder, filter, &output);
+        fs::read(&out).unwrap().iter().filter(|&&byte| byte == b'\n').count()
+    }
+
+    /// The user CPU of one run, in seconds.
+    fn user_seconds(program: &Path, folder: &Path, filter: &str) -> f64 {
+        let used = || {
+            let time = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().user_time();
+            time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
+        };
+        let before = used();
+        once(program, folder, filter, "null");
+        used() - before
+    }
+
+    /// Runs Fluent Bit over the events until their end.
+    fn once(program: &Path, folder: &Path, filter: &str, output: &str) {
+        let filters = if filter.is_empty() { String::new() } else { format!("  filters:\n{filter}") };
+        let pipeline = format!(
+            "service:\n  flush: 1\n  grace: 60\n  log_level: error\nparsers:\n  - name: ndjson\n    format: json\n\
+             pipeline:\n  inputs:\n    - name: tail\n      path: {}/events.ndjson\n      parser: ndjson\n      \
+             read_from_head: true\n      exit_on_eof: true\n{filters}  outputs:\n    - name: {output}\n      match: '*'\n",
+            folder.display()
+        );
+        let path = folder.join("pipeline.yaml");
+        fs::write(&path, pipeline).unwrap();
+        let log = folder.join("log");
+        let status = Command::new(program)
+            .arg("--config")
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .status()
+            .unwrap();
+        let log = fs::read_to_string(&log).unwrap();
+        assert!(status.success() && !log.contains("[error]"), "{status}\n{log}");
+    }
+
+    fn table(names: &[&str], seconds: &mut [Vec<f64>]) -> String {
+        for times in &mut *seconds {
+            times.sort_by(f64::total_cmp);
+        }
+        let median = |place: usize| seconds[place][seconds[place].len() / 2];
+        let mut table = format!("{:32} {:>7} {:>7} {:>7} {:>12}\n", "", "median", "least", "most", "of no filter");
+        for (place, name) in names.iter().enumerate() {
+            let (least, most) = (seconds[place][0], seconds[place][seconds[place].len() - 1]);
+            let ratio = median(place) / median(0);
+            let _ = writeln!(table, "{name:32} {:7.2} {least:7.2} {most:7.2} {ratio:11.2}x", median(place));
+        }
+        let added = |place: usize| median(place) - median(0);
+        let _ = writeln!(
+            table,
+            "tidewaiter is {:.2} times the Lua script; over no filter, {:.2} times",
+            median(3) / median(2),
+            added(3) / added(2)
+        );
+        table
+    }
+
+    /// Docker events, always the same: 50 workloads on 30 images that start, die, run health checks.
+    fn events(count: usize) -> String {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |limit: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 33) as usize % limit
+        };
+        let mut text = String::new();
+        for index in 0..count {
+            let workload = below(50);
+            let image = image(workload % 30);
+            let id = format!("{:016x}", (workload as u64 + 1).wrapping_mul(0xd6e8_feb8_6659_fd93)).repeat(4);
+            let project = ["shop", "search", "billing", "media"][workload % 4];
+            let service = ["web", "api", "worker", "cache", "queue"][workload % 5];
+            let (action, more) = match below(20) {
+                0 => ("start", String::new()),
+                1 => ("die", format!(r#","exitCode":"{}","execDuration":"{}""#, [0, 1, 137][below(3)], below(9000))),
+                2..6 => ("health_status: healthy", String::new()),
+                6..13 => ("exec_create: /bin/sh -c curl -fsS http://127.0.0.1:8080/health", exec_id(below(4096))),
+                _ => ("exec_die", format!(r#","exitCode":"0"{}"#, exec_id(below(4096)))),
+            };
+            let time = 1_767_225_600 + index / 20;
+            let _ = writeln!(
+                text,
+                r#"{{"status":"{action}","id":"{id}","from":"{image}","Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"com.docker.compose.project":"{project}","com.docker.compose.service":"{service}","image":"{image}","name":"{project}-{service}-{workload}"{more}}}}},"scope":"local","time":{time},"timeNano":{time}{:09}}}"#,
+                index % 20 * 50_000_000,
+            );
+        }
+        text
+    }
+
+    fn exec_id(number: usize) -> String {
+        format!(r#","execID":"{number:064x}""#)
+    }
+
+    /// The images; three of the thirty are not allowed.
+    fn image(number: usize) -> String {
+        match number {
+            0..12 => format!("registry.corp.example/shop/service-{number}:v{}", number % 4 + 1),
+            12..20 => format!("{}:1.{}", ["nginx", "redis", "postgres", "rabbitmq"][number % 4], number),
+            20..27 => format!("registry.k8s.io/team/component-{number}:v1.{number}.0"),
+            _ => format!("quay.io/somebody/tool-{number}:2"),
+        }
+    }
+}
