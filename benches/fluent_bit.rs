@@ -197,7 +197,7 @@ mod measure {
                 0 => ("start", String::new()),
                 1 => ("die", format!(r#","exitCode":"{}","execDuration":"{}""#, [0, 1, 137][below(3)], below(9000))),
                 2..6 => ("health_status: healthy", String::new()),
-                6..13 => ("exec_create: /bin/sh -c curl -fsS http://127.0.0.1:8080/health", exec_id(below(4096))),
+                6..13 => ("exec_start: /bin/sh -c curl -fsS http://127.0.0.1:8080/", String::new()),
                 _ => ("exec_die", format!(r#","exitCode":"0"{}"#, exec_id(below(4096)))),
             };
             let time = 1_767_225_600 + index / 20;

@@ -8,7 +8,7 @@ mod fluent_bit;
 mod mixed_records;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,8 @@ fn read(name: &str) -> String {
 
 /// The documents of a YAML file.
 fn documents(text: &str) -> Vec<Json> {
-    let documents = format!("\n{text}");
-    let documents = documents.split("\n---\n").map(|text| yaml_serde::from_str::<Json>(text).unwrap());
-    documents.filter(|document| !document.is_null()).collect()
+    let documents = text.split_inclusive("\n---\n").map(|text| text.trim_end_matches("---\n"));
+    documents.map(|text| yaml_serde::from_str::<Json>(text).unwrap()).filter(|document| !document.is_null()).collect()
 }
 
 fn module() -> (&'static str, &'static [u8]) {
@@ -539,7 +538,14 @@ fn reads_the_events_of_docker(#[case] format: &str) {
     let shipped = pipelines().join("fluent-bit").join(format!("docker.{format}"));
     let mut running = place.start(&program, &shipped, &[("TIDEWAITER_DOCKER", socket.to_str().unwrap())]);
 
-    let (stream, _) = listener.accept().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut accepted = None;
+    running.wait_until("it connects", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    let stream = accepted.unwrap().0;
+    stream.set_nonblocking(false).unwrap();
     let mut stream = BufReader::new(stream);
     let mut request = String::new();
     stream.read_line(&mut request).unwrap();

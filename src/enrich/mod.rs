@@ -78,6 +78,11 @@ impl<'o> Writer<'o> {
         self.out
     }
 
+    /// Where to write members as they are, the comma before them included.
+    fn raw(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
     /// Begins an element.
     fn element(&mut self) -> &mut Vec<u8> {
         self.comma();
