@@ -112,7 +112,7 @@ fn verdict(engine: &mut Engine, policy: &Policy, record: &str, out: &mut impl Wr
         writeln!(out, "clean; output.enrich says that such records get nothing added")?;
         return Ok(());
     };
-    let text = |pointer| own.pointer(pointer).and_then(Value::as_str).map_or_else(|| "-".into(), harmless);
+    let text = |pointer: &str| own.pointer(pointer).and_then(Value::as_str).map_or_else(|| "-".into(), harmless);
     writeln!(out, "source    {}, {}", text("/source"), text("/kind"))?;
     let workload = ["cluster", "namespace", "kind", "name"].map(|part| text(&format!("/workload/{part}"))).join("/");
     writeln!(out, "workload  {workload} {DIM}(cluster/namespace/kind/name){DIM:#}")?;

@@ -174,7 +174,7 @@ impl Sink {
             match format {
                 Format::Text => findings::print(&mut page, line, &self.field)?,
                 Format::Ndjson => page.extend_from_slice(&[line, b"\n"].concat()),
-                Format::Json => page.extend_from_slice(&[if self.listed == 0 { b"\n" } else { b",\n" }, line].concat()),
+                Format::Json => page.extend_from_slice(&[if self.listed == 0 { &b"\n"[..] } else { b",\n" }, line].concat()),
             }
             self.listed += 1;
         }

@@ -11,7 +11,6 @@ keys! {
         MESSAGE = "/message",
         LOG = "/log",
         JOURNAL_MESSAGE = "/MESSAGE",
-        STREAM = "/stream",
         // The record's own time.
         TIME = "/time",
         TIMESTAMP = "/timestamp",
