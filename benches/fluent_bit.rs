@@ -29,6 +29,7 @@ fn main() {
 mod measure {
     use std::fmt::Write as _;
     use std::fs;
+    use std::io::IsTerminal as _;
     use std::path::Path;
     use std::process::{Command, Stdio};
 
@@ -77,14 +78,19 @@ mod measure {
             stream.len() / EVENTS
         );
         fs::write(folder.path().join("events.ndjson"), stream).unwrap();
+        let is_watched = std::io::stderr().is_terminal();
         let mut seconds = vec![Vec::new(); filters.len()];
         for round in 0..rounds {
             for (place, (name, filter)) in filters.iter().enumerate() {
-                eprint!("\r\x1b[Kround {} of {rounds}: {name}", round + 1);
+                if is_watched {
+                    eprint!("\r\x1b[Kround {} of {rounds}: {name}", round + 1);
+                }
                 seconds[place].push(user_seconds(&program, folder.path(), filter));
             }
         }
-        eprint!("\r\x1b[K");
+        if is_watched {
+            eprint!("\r\x1b[K");
+        }
         print!("{}", table(&filters.map(|(name, _)| name), &mut seconds));
     }
 

@@ -82,7 +82,13 @@ impl Scenario {
     pub fn read(text: &str) -> Result<Self, Problem> {
         let document = Document::read(text)?;
         let Some(root) = document.root() else {
-            return Err(Problem { line: 1, column: 1, length: 1, message: "an empty file is no scenario".into(), help: None });
+            return Err(Problem {
+                line: 1,
+                column: 1,
+                length: 1,
+                message: "an empty file is no scenario".into(),
+                help: None,
+            });
         };
         only(&document, root, &["name", "policy", "steps"])?;
         let missing = |what: &str| document.problem(root, format!("a scenario needs `{what}`"), None);
@@ -124,10 +130,14 @@ impl Scenario {
             return if same { Ok(()) } else { Err("expected the record unchanged".into()) };
         };
         let enriched: Json = serde_json::from_slice(out).map_err(|error| format!("the answer is no JSON: {error}"))?;
-        let own = enriched.get(&self.field).ok_or_else(|| format!("expected {expected}; the record came out unchanged"))?;
+        let own =
+            enriched.get(&self.field).ok_or_else(|| format!("expected {expected}; the record came out unchanged"))?;
         contains(own, expected).map_err(|(path, expected, actual)| {
             let detections = own.get("detections").map(Json::to_string).unwrap_or_default();
-            format!("expected {path} to be {expected}, it is {actual}; verdict {}, detections {detections}", own["verdict"])
+            format!(
+                "expected {path} to be {expected}, it is {actual}; verdict {}, detections {detections}",
+                own["verdict"]
+            )
         })
     }
 }
@@ -141,8 +151,11 @@ fn read_step(document: &Document<'_>, step: NodeId) -> Result<Step, Problem> {
         _ => to_json(document, record).to_string(),
     };
     let text = |key| document.get(step, key).map(|node| (node, document.text(node).unwrap_or_default()));
-    let wrong = |node, what: &str| document.problem(node, format!("{:?} is no {what}", document.text(node).unwrap_or_default()), None);
-    let at = text("at").map(|(node, text)| Time::parse(text.as_bytes()).ok_or_else(|| wrong(node, "time"))).transpose()?;
+    let wrong = |node, what: &str| {
+        document.problem(node, format!("{:?} is no {what}", document.text(node).unwrap_or_default()), None)
+    };
+    let at =
+        text("at").map(|(node, text)| Time::parse(text.as_bytes()).ok_or_else(|| wrong(node, "time"))).transpose()?;
     let repeat = text("repeat").map(|(node, text)| text.parse().map_err(|_| wrong(node, "number"))).transpose()?;
     let every = text("every").map(|(node, text)| duration(text).ok_or_else(|| wrong(node, "duration"))).transpose()?;
     let expect = document.get(step, "expect").map(|expect| match to_json(document, expect) {
@@ -159,7 +172,11 @@ fn only(document: &Document<'_>, mapping: NodeId, known: &[&str]) -> Result<(), 
     for (key, _) in document.entries(mapping) {
         let name = document.text(key).unwrap_or_default();
         if !known.contains(&name) {
-            return Err(document.problem(key, format!("unknown key {name:?}"), Some(format!("one of {}", known.join(", ")))));
+            return Err(document.problem(
+                key,
+                format!("unknown key {name:?}"),
+                Some(format!("one of {}", known.join(", "))),
+            ));
         }
     }
     Ok(())

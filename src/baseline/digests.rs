@@ -80,7 +80,10 @@ mod tests {
     fn a_new_digest_is_drift_and_an_old_one_is_not() {
         let mut digests = Digests::new(16);
         let mut see = |digest| digests.see(1, digest, Time::from_sec(0)).map(|drift| drift.before);
-        assert_eq!([see(10), see(10), see(11), see(10), see(12), see(13)], [None, None, Some(1), None, Some(2), Some(3)]);
+        assert_eq!(
+            [see(10), see(10), see(11), see(10), see(12), see(13)],
+            [None, None, Some(1), None, Some(2), Some(3)]
+        );
         assert_eq!([see(14), see(13), see(10)], [Some(4), None, Some(4)]);
     }
 }

@@ -49,7 +49,11 @@ impl Learning {
     #[must_use]
     pub fn readiness(&self, learn_for: u32) -> Readiness {
         let span = self.first.map_or(0, |first| self.last.since(first));
-        if self.events >= ENOUGH_EVENTS && span >= i64::from(learn_for) { Readiness::Ready } else { Readiness::Learning }
+        if self.events >= ENOUGH_EVENTS && span >= i64::from(learn_for) {
+            Readiness::Ready
+        } else {
+            Readiness::Learning
+        }
     }
 }
 

@@ -12,9 +12,14 @@ pub use learning::{Learning, Readiness};
 pub use names::Names;
 pub use table::{Table, Worth};
 
-use std::hash::Hasher;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use siphasher::sip::SipHasher13;
+
+/// A map whose keys come from the policy, or are hashes already: nobody floods it.
+pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, BuildHasherDefault<SipHasher13>>;
+/// A set of the same.
+pub(crate) type Set<T> = hashbrown::HashSet<T, BuildHasherDefault<SipHasher13>>;
 
 /// Hashes names with a key, so that nobody who chooses them can choose where they land.
 ///
@@ -35,5 +40,21 @@ impl Seed {
             hasher.write_u8(0xff);
         }
         hasher.finish()
+    }
+
+    /// A quick hash, for tables that compare what they find: whoever makes collisions gains no more than slowness.
+    #[must_use]
+    pub fn quick(self, bytes: &[u8]) -> u64 {
+        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let [mut hash, key] = self.0;
+        let mut rest = bytes;
+        while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+            hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(ODD).rotate_left(29);
+            rest = tail;
+        }
+        for &byte in rest {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(ODD).rotate_left(29);
+        }
+        (hash ^ key ^ bytes.len() as u64).wrapping_mul(ODD)
     }
 }

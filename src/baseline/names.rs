@@ -1,12 +1,12 @@
 //! Which registries and repositories were seen while learning.
 
-use hashbrown::HashSet;
+use super::Set;
 
 /// A set of hashes with room for a fixed number. When it is full it learns no more: what is not learned is reported
 /// later, which is the safe side.
 #[derive(Debug)]
 pub struct Names {
-    seen: HashSet<u64>,
+    seen: Set<u64>,
     capacity: usize,
 }
 
@@ -15,7 +15,7 @@ impl Names {
     #[must_use]
     pub fn new(capacity: u32) -> Self {
         let capacity = capacity as usize;
-        Self { seen: HashSet::with_capacity(capacity), capacity }
+        Self { seen: Set::with_capacity_and_hasher(capacity, <_>::default()), capacity }
     }
 
     /// Whether the name was learned.

@@ -108,7 +108,13 @@ fn draw(path: &Path, text: &str, severity: Severity, problem: &Problem, page: &m
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let line = text.get(start..).unwrap_or_default();
-    start + line.chars().take(column.saturating_sub(1)).take_while(|next| *next != '\n').map(char::len_utf8).sum::<usize>()
+    start
+        + line
+            .chars()
+            .take(column.saturating_sub(1))
+            .take_while(|next| *next != '\n')
+            .map(char::len_utf8)
+            .sum::<usize>()
 }
 
 fn report(path: &Path, errors: &[Problem], warnings: &[Problem]) -> serde_json::Value {

@@ -34,14 +34,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             Some(name) => rule(name, &mut out)?,
             None => {
                 let names = RuleName::ALL.map(RuleName::as_str).join(", ");
-                bail!(exit::Usage(format!("there is no rule {name:?}; the rules are {names}. For a record, give -p POLICY")));
+                bail!(exit::Usage(format!(
+                    "there is no rule {name:?}; the rules are {names}. For a record, give -p POLICY"
+                )));
             }
         },
         (Some(_), None) => bail!(exit::Usage("-p goes with a record: a file, -, or the JSON itself".into())),
         (Some(policy), Some(record)) => {
             let policy = Some(policy).filter(|policy| policy.as_path() != Path::new("default"));
             let (loaded, _) = input::policy(policy)?;
-            let text = if record.trim_start().starts_with('{') { record.clone() } else { input::read(Path::new(record))? };
+            let text =
+                if record.trim_start().starts_with('{') { record.clone() } else { input::read(Path::new(record))? };
             let mut records = text.lines().filter(|line| !line.trim().is_empty());
             let policy = loaded.policy.clone();
             let mut engine = Engine::new(loaded, [0, 0]);
@@ -77,7 +80,8 @@ fn rule(name: RuleName, out: &mut impl Write) -> io::Result<()> {
     }
     for reason in ads.reasons {
         writeln!(out, "    {:<24} {:<6} {:>3}  {}", reason.id, reason.severity.as_str(), reason.score, reason.meaning)?;
-        let techniques: Vec<_> = reason.attack.iter().map(|at| format!("{} ({})", at.id, at.sub_name.unwrap_or(at.name))).collect();
+        let techniques: Vec<_> =
+            reason.attack.iter().map(|at| format!("{} ({})", at.id, at.sub_name.unwrap_or(at.name))).collect();
         writeln!(out, "    {:<24} {DIM}{}{DIM:#}", "", techniques.join(", "))?;
     }
     for (title, items) in [("Blind spots", ads.blind_spots), ("False positives", ads.false_positives)] {
@@ -118,7 +122,8 @@ fn verdict(engine: &mut Engine, policy: &Policy, record: &str, out: &mut impl Wr
     writeln!(out, "workload  {workload} {DIM}(cluster/namespace/kind/name){DIM:#}")?;
     let detections: Vec<&Value> = own.get("detections").and_then(Value::as_array).into_iter().flatten().collect();
     let named = detections.iter().filter_map(|detection| detection.pointer("/evidence/image")?.as_str());
-    let mut images: Vec<&str> = own.pointer("/image/canonical").and_then(Value::as_str).into_iter().chain(named).collect();
+    let mut images: Vec<&str> =
+        own.pointer("/image/canonical").and_then(Value::as_str).into_iter().chain(named).collect();
     images.dedup();
     for image in images {
         if let Ok(reference) = Reference::parse(image.as_bytes()) {
@@ -145,7 +150,9 @@ fn path(reference: &Reference, policy: &Policy, namespace: &str, out: &mut impl 
     rules.sort_by_key(|rule| std::cmp::Reverse((rule.pattern.specificity(), rule.action == Action::Deny)));
     let mut decided = false;
     for rule in rules {
-        let holds = |globs: &[String], text: &str| globs.is_empty() || globs.iter().any(|glob| fast_glob::glob_match(glob, text));
+        let holds = |globs: &[String], text: &str| {
+            globs.is_empty() || globs.iter().any(|glob| fast_glob::glob_match(glob, text))
+        };
         let why = match rule.pattern.fit(reference) {
             Fit::No => "another name",
             Fit::Name => "another tag or digest",

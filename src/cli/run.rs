@@ -57,7 +57,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         sink.finish()
     });
-    let closed = done.as_ref().err().and_then(|error| error.downcast_ref::<io::Error>()).is_some_and(exit::is_closed_pipe);
+    let closed =
+        done.as_ref().err().and_then(|error| error.downcast_ref::<io::Error>()).is_some_and(exit::is_closed_pipe);
     if !closed {
         done?;
     }
@@ -174,7 +175,9 @@ impl Sink {
             match format {
                 Format::Text => findings::print(&mut page, line, &self.field)?,
                 Format::Ndjson => page.extend_from_slice(&[line, b"\n"].concat()),
-                Format::Json => page.extend_from_slice(&[if self.listed == 0 { &b"\n"[..] } else { b",\n" }, line].concat()),
+                Format::Json => {
+                    page.extend_from_slice(&[if self.listed == 0 { &b"\n"[..] } else { b",\n" }, line].concat())
+                }
             }
             self.listed += 1;
         }
@@ -211,7 +214,8 @@ struct Counts {
 impl Counts {
     fn add(&mut self, lines: &[u8], batch: &Batch) {
         // A blank line is no record.
-        let records = |text: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
+        let records =
+            |text: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
         self.read += records(lines) as u64;
         self.written += records(&batch.records) as u64;
         for verdict in &batch.verdicts {

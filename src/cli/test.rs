@@ -52,9 +52,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         collect(path, &mut files)?;
     }
     if files.is_empty() {
-        bail!("there is no *.yaml in {}", arguments.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "));
+        bail!(
+            "there is no *.yaml in {}",
+            arguments.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
     }
-    let ran = files.iter().map(|file| run_file(file, arguments.guest, policy.as_deref())).collect::<Result<Vec<_>>>()?;
+    let ran =
+        files.iter().map(|file| run_file(file, arguments.guest, policy.as_deref())).collect::<Result<Vec<_>>>()?;
     let failed = ran.iter().filter(|ran| !ran.failures.is_empty()).count();
     let mut out = anstream::stdout().lock();
     match arguments.format {
@@ -89,7 +93,11 @@ fn run_file(file: &Path, guest: Guest, policy: Option<&str>) -> Result<Ran> {
     };
     let policy = policy.or(scenario.policy.as_deref());
     if let Some(Err(problems)) = policy.map(tidewaiter::policy::load) {
-        bail!("the policy of {} does not parse: {}", file.display(), problems.first().map(ToString::to_string).unwrap_or_default());
+        bail!(
+            "the policy of {} does not parse: {}",
+            file.display(),
+            problems.first().map(ToString::to_string).unwrap_or_default()
+        );
     }
     let failures = match guest {
         Guest::Component => {
@@ -120,7 +128,8 @@ fn print(ran: &[Ran], out: &mut impl Write) -> Result<()> {
             writeln!(out, "{BAD}failed{BAD:#}  {name}")?;
         }
         for failure in failures {
-            let repetition = if failure.repetition > 1 { format!(", time {}", failure.repetition) } else { String::new() };
+            let repetition =
+                if failure.repetition > 1 { format!(", time {}", failure.repetition) } else { String::new() };
             writeln!(out, "        {file}:{}{repetition}: {}", failure.line, failure.message)?;
         }
     }

@@ -78,7 +78,10 @@ const ANOMALOUS_TRAFFIC: Ads = Ads {
         "Beacons with heavy jitter, or through services that everybody uses.",
         "Destinations that are contacted a handful of times.",
     ],
-    false_positives: &["Pollers, health checks, package mirrors: allow their domains.", "Scheduled maintenance: a window."],
+    false_positives: &[
+        "Pollers, health checks, package mirrors: allow their domains.",
+        "Scheduled maintenance: a window.",
+    ],
     response: &[
         "Verify the destination: who else talks to it, since when, what it is.",
         "Isolate the workload: deny its egress, keep the pod for evidence.",
@@ -95,11 +98,7 @@ const RESTART_SPIKE: Ads = Ads {
                level and its limit.",
     reasons: &[],
     blind_spots: &["A workload that is new and hostile from its first hour on has no baseline of its own."],
-    false_positives: &[
-        "Rollouts and scaling.",
-        "Node drains and reboots.",
-        "Scheduled maintenance: a window.",
-    ],
+    false_positives: &["Rollouts and scaling.", "Node drains and reboots.", "Scheduled maintenance: a window."],
     response: &[
         "Check for a rollout, a node drain or a maintenance first.",
         "Read the exit codes and the last log lines; look for out-of-memory kills.",

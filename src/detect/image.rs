@@ -239,9 +239,9 @@ impl UnauthorizedImage {
             found.push(detection);
         } else {
             let known = &self.known;
-            let lookalike = named.lookalike.get_or_insert_with(|| {
-                if images.lookalikes { known.imitated_by(&named.reference) } else { None }
-            });
+            let lookalike = named
+                .lookalike
+                .get_or_insert_with(|| if images.lookalikes { known.imitated_by(&named.reference) } else { None });
             if let Some(lookalike) = lookalike {
                 let (technique, imitates) = (lookalike.technique, lookalike.imitates.clone());
                 let name = named.reference.canonical();
@@ -285,7 +285,9 @@ impl Judged {
                 out.extend_from_slice(&named.json.1);
             }
             Err(_) => {
-                out.extend_from_slice(br#"{"registry":null,"repository":null,"tag":null,"digest":null,"canonical":null,"#);
+                out.extend_from_slice(
+                    br#"{"registry":null,"repository":null,"tag":null,"digest":null,"canonical":null,"#,
+                );
                 out.extend_from_slice(br#""reference":"#);
                 quote(&self.text, out);
                 out.push(b'}');
@@ -301,8 +303,13 @@ impl Named {
         let mut near: Option<u32> = None;
         let order = |place: &u32| {
             let rule = images.rules.get(*place as usize);
-            let conditions = rule.map(|rule| usize::from(!rule.namespaces.is_empty()) + usize::from(!rule.tags.is_empty()));
-            Reverse((rule.map(|rule| rule.pattern.specificity()), conditions, rule.map(|rule| rule.action == Action::Deny)))
+            let conditions =
+                rule.map(|rule| usize::from(!rule.namespaces.is_empty()) + usize::from(!rule.tags.is_empty()));
+            Reverse((
+                rule.map(|rule| rule.pattern.specificity()),
+                conditions,
+                rule.map(|rule| rule.action == Action::Deny),
+            ))
         };
         for (rule, place) in images.rules.iter().zip(0..) {
             match rule.pattern.fit(&reference) {
@@ -318,7 +325,8 @@ impl Named {
         }
         let names = |rule: &ImageRule| rule.action == Action::Allow && rule.pattern.names_registry(&reference.registry);
         let tag = reference.tag.as_deref().unwrap_or_default();
-        let rejected = images.reject_tags.iter().find(|glob| reference.digest.is_none() && fast_glob::glob_match(glob, tag));
+        let rejected =
+            images.reject_tags.iter().find(|glob| reference.digest.is_none() && fast_glob::glob_match(glob, tag));
         let name = reference.name();
         let pinned = images.pinned.iter().find(|(key, _)| {
             key.strip_prefix(&*name).and_then(|rest| rest.strip_prefix(':')).is_some_and(|key_tag| key_tag == tag)
@@ -345,7 +353,8 @@ impl Named {
         fitting.find(|rule| {
             let namespace = observation.workload.namespace.as_bytes();
             let holds = |glob: &String| fast_glob::glob_match(glob.as_bytes(), namespace);
-            (rule.namespaces.is_empty() || rule.namespaces.iter().any(holds)) && rule.until.is_none_or(|until| at < until)
+            (rule.namespaces.is_empty() || rule.namespaces.iter().any(holds))
+                && rule.until.is_none_or(|until| at < until)
         })
     }
 
@@ -357,7 +366,13 @@ impl Named {
     }
 
     /// Nothing allows the image: says what comes nearest.
-    fn unlisted(&self, rules: &[ImageRule], image: &Image<'_>, observation: &Observation<'_>, found: &mut Vec<Detection>) {
+    fn unlisted(
+        &self,
+        rules: &[ImageRule],
+        image: &Image<'_>,
+        observation: &Observation<'_>,
+        found: &mut Vec<Detection>,
+    ) {
         let who = who(observation);
         let reference = &self.reference;
         let name = reference.canonical();
@@ -391,7 +406,8 @@ impl Named {
         observation: &Observation<'_>,
         found: &mut Vec<Detection>,
     ) {
-        let accepted = decision.is_some_and(|rule| rule.pattern.has_tag() || rule.pattern.has_digest() || !rule.tags.is_empty());
+        let accepted =
+            decision.is_some_and(|rule| rule.pattern.has_tag() || rule.pattern.has_digest() || !rule.tags.is_empty());
         if let (Some(glob), false) = (&self.rejected, accepted) {
             let tag = self.reference.tag.as_deref().unwrap_or_default();
             let implicit = if self.reference.implicit_tag { ", which is what no tag means" } else { "" };
@@ -459,14 +475,16 @@ impl Named {
                 && pinned.as_bytes() != digest
             {
                 let observed = String::from_utf8_lossy(digest).into_owned();
-                let message = format!("{} {} as {observed}, not as {pinned}", who(observation), self.reference.canonical());
+                let message =
+                    format!("{} {} as {observed}, not as {pinned}", who(observation), self.reference.canonical());
                 let mut detection = self.detection(&reasons::DIGEST_MISMATCH, message, image);
                 detection.evidence.push(("expected", pinned.clone().into()));
                 detection.evidence.push(("observed", observed.into()));
                 found.push(detection);
                 continue;
             }
-            if !context.policy.images.drift || self.reference.implicit_tag && field == 0 || self.reference.tag.is_none() {
+            if !context.policy.images.drift || self.reference.implicit_tag && field == 0 || self.reference.tag.is_none()
+            {
                 continue;
             }
             let key = self.tag_key ^ seed.hash(&[&[field, source_code(observation.source)]]);
@@ -533,7 +551,8 @@ fn source_code(source: Source) -> u8 {
 /// Whether a tag says by its look that it is to stay: a full version, a commit, a date.
 fn looks_immutable(tag: &str) -> bool {
     let version = tag.trim_start_matches('v').split(['-', '+']).next().unwrap_or_default();
-    let numbers = version.split('.').filter(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())).count();
+    let numbers =
+        version.split('.').filter(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())).count();
     let longest_hex = tag
         .split(['-', '_', '.'])
         .filter(|part| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)))

@@ -78,8 +78,7 @@ pub mod attack {
     /// A container is brought up to run something.
     pub const DEPLOY_CONTAINER: Technique = technique(EXECUTION, "T1610", "Deploy Container", None);
     /// An image that carries something malicious.
-    pub const MALICIOUS_IMAGE: Technique =
-        technique(EXECUTION, "T1204.003", "User Execution", Some("Malicious Image"));
+    pub const MALICIOUS_IMAGE: Technique = technique(EXECUTION, "T1204.003", "User Execution", Some("Malicious Image"));
     /// A name that imitates another.
     pub const MASQUERADING: Technique =
         technique(DEFENSE_EVASION, "T1036.005", "Masquerading", Some("Match Legitimate Resource Name or Location"));

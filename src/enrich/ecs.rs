@@ -79,7 +79,8 @@ fn write_threat(detections: &[Detection], object: &mut Writer<'_>) {
     let mut technique = Writer::object(threat.name("technique"));
     technique.texts("id", all.iter().map(|technique| parent(technique.id)));
     technique.texts("name", all.iter().map(|technique| technique.name));
-    technique.texts("reference", all.iter().map(|at| format!("https://attack.mitre.org/techniques/{}/", parent(at.id))));
+    technique
+        .texts("reference", all.iter().map(|at| format!("https://attack.mitre.org/techniques/{}/", parent(at.id))));
     let subs: Vec<_> = all.iter().filter_map(|technique| Some((technique.id, technique.sub_name?))).collect();
     let mut sub = Writer::object(technique.name("subtechnique"));
     sub.texts("id", subs.iter().map(|(id, _)| id));

@@ -1,8 +1,8 @@
 //! Runs the component.
 
 use once_cell::sync::OnceCell;
-use wasmtime::component::{Linker, ResourceAny};
 use wasmtime::Store;
+use wasmtime::component::{Linker, ResourceAny};
 
 use self::bindings::exports::tidewaiter::engine::inspection as wit;
 use super::{Batch, COMPONENT, ENGINE, Host, Verdict, error};

@@ -6,7 +6,7 @@
 //! have; edits are counted by optimal string alignment. Both are held back where siblings of one owner differ just so:
 //! `worker-1` and `worker-2`, `shop-api` and `shop-app`.
 
-use hashbrown::{HashMap, HashSet};
+use crate::baseline::Map;
 
 use super::brands::{GENERIC, OFFICIAL, PUBLISHERS, REGISTRIES, has};
 use super::pattern::{Fit, Pattern};
@@ -40,13 +40,13 @@ pub struct Known {
     /// Domain names of registries, without ports.
     hosts: Vec<Name>,
     /// `registry/repository`.
-    names: HashSet<String>,
+    names: Map<String, String>,
     /// The next components below a registry or a `registry/namespace`.
-    children: HashMap<String, Vec<Name>>,
+    children: Map<String, Vec<Name>>,
     /// The authorised name of a last component that is distinctive.
-    last_components: HashMap<String, String>,
+    last_components: Map<String, String>,
     /// The known name of a path on Docker Hub that is that of a private registry.
-    private_paths: HashMap<String, String>,
+    private_paths: Map<String, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,10 +77,10 @@ impl Default for Known {
         let mut known = Self {
             patterns: Vec::new(),
             hosts: Vec::new(),
-            names: HashSet::new(),
-            children: HashMap::new(),
-            last_components: HashMap::new(),
-            private_paths: HashMap::new(),
+            names: Map::default(),
+            children: Map::default(),
+            last_components: Map::default(),
+            private_paths: Map::default(),
         };
         for registry in REGISTRIES {
             known.add_host(registry);
@@ -128,7 +128,7 @@ impl Known {
     #[must_use]
     pub fn imitated_by(&self, image: &Reference) -> Option<Lookalike> {
         let name = format!("{}/{}", image.registry, image.repository);
-        if self.names.contains(&name) || self.patterns.iter().any(|pattern| pattern.fit(image) != Fit::No) {
+        if self.names.contains_key(&name) || self.patterns.iter().any(|pattern| pattern.fit(image) != Fit::No) {
             return None;
         }
         self.imitated_host(&image.registry)
@@ -148,7 +148,7 @@ impl Known {
 
     fn add_repository(&mut self, registry: &str, repository: &str) {
         let name = format!("{registry}/{repository}");
-        if self.names.contains(&name) {
+        if self.names.contains_key(&name) {
             return;
         }
         for (parent, child) in levels(&name) {
@@ -159,7 +159,7 @@ impl Known {
                 if repository.contains('/') { repository.to_owned() } else { format!("{LIBRARY}/{repository}") };
             self.private_paths.entry(on_hub).or_insert_with(|| name.clone());
         }
-        self.names.insert(name);
+        self.names.insert(name, String::new());
     }
 
     fn add_child(&mut self, parent: &str, child: &str) {

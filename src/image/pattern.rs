@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use super::reference::{
     HUB, LIBRARY, Reference, canonical_host, check_digest, end_of_path, end_of_tag, folded_host, reads_as_host,
 };
@@ -282,7 +280,7 @@ impl Part {
 /// Whether the parts fit all components of a path. To go back to the last `**` is enough: what an earlier one could
 /// take in addition, the last one can take as well.
 fn fits_path(parts: &[Part], path: &str) -> bool {
-    let components: SmallVec<[&str; 8]> = path.split('/').collect();
+    let components: Vec<&str> = path.split('/').collect();
     let (mut part, mut at) = (0, 0);
     let mut last_any = None;
     while part < parts.len() || at < components.len() {

@@ -1,6 +1,6 @@
 //! Compares a document with the schema and collects all that is wrong with it.
 
-use hashbrown::HashMap;
+use crate::baseline::Map;
 
 use super::Problem;
 use super::document::{Document, MAX_BYTES, MAX_NODES, NodeId, Value};
@@ -135,7 +135,7 @@ impl<'d> Checker<'d, '_> {
     fn map(&mut self, key: Scalar, value: &'static Kind, task: &Task) {
         let start = self.todo.len();
         // Two spellings of one reference are the same key.
-        let mut seen: HashMap<String, NodeId> = HashMap::new();
+        let mut seen: Map<String, NodeId> = Map::default();
         for (key_node, node) in self.document.entries(task.node) {
             self.values += 1;
             let Some(text) = self.key(key_node) else { continue };

@@ -1,6 +1,6 @@
 //! What a policy may say but hardly means.
 
-use hashbrown::HashMap;
+use crate::baseline::Map;
 use hashbrown::hash_map::Entry;
 
 use super::Problem;
@@ -63,7 +63,7 @@ pub(super) fn warnings(document: &Document<'_>, policy: &Policy) -> Vec<Problem>
 /// Rules about the same images under the same conditions: of two that say the same one is idle, and where one denies
 /// the other cannot allow.
 fn image_rules(document: &Document<'_>, policy: &Policy, images: NodeId, warn: &mut dyn FnMut(NodeId, String, &str)) {
-    let mut seen: HashMap<String, (NodeId, &ImageRule)> = HashMap::new();
+    let mut seen: Map<String, (NodeId, &ImageRule)> = Map::default();
     for ((node, _), rule) in image_rule_nodes(document, images).into_iter().zip(&policy.images.rules) {
         let key = [images_of(&rule.pattern), rule.namespaces.join("\n"), rule.tags.join("\n")].join("\n\n");
         let (before_node, before) = match seen.entry(key) {

@@ -27,6 +27,14 @@ pub struct Policy {
     pub output: Output,
 }
 
+impl Policy {
+    /// Whether an image rule has an end, so that what it allows now it may not allow later.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.images.rules.iter().any(|rule| rule.until.is_some())
+    }
+}
+
 /// What to make of an image that no rule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

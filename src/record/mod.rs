@@ -10,6 +10,6 @@ pub use scan::{Invalid, Scanner};
 pub(crate) use shape::keys;
 pub use shape::{Key, Shape};
 pub use splice::splice;
-pub use text::{Text, quote, same};
 pub(crate) use text::unescape;
+pub use text::{Text, quote, same};
 pub use value::{Fields, Value};

@@ -4,7 +4,7 @@
 //! that finds nothing. Hence strings are walked eight bytes at a time, and names are compared as words.
 //! `serde_json` is the oracle in `tests/oracle.rs` and in `fuzz/`.
 
-use super::shape::{self, Node, NodeId, ROOT, Shape};
+use super::shape::{self, Key, Node, NodeId, ROOT, Shape};
 use super::text;
 use super::value::{Fields, Many, Slot};
 
@@ -43,6 +43,8 @@ pub struct Scanner {
     slots: Vec<Slot>,
     /// The values of the keys that have many.
     many: Vec<Many>,
+    /// The keys that were found, in the order of the text, but for the passing ones.
+    found: Vec<Key>,
     /// In which element each node was seen last: a second time in the same one is a repeated name.
     seen: Vec<u32>,
     /// For each container that is being skipped, whether it is an object: one bit a level, since a text may nest as
@@ -78,13 +80,15 @@ impl Scanner {
         self.seen.resize(shape.len(), 0);
         self.seen.fill(0);
         self.many.clear();
+        self.found.clear();
         let close = self.walk(shape, text)?;
-        Ok(Fields { text, close, slots: &self.slots, many: &self.many })
+        Ok(Fields { text, close, slots: &self.slots, many: &self.many, found: &self.found })
     }
 
     /// Walks the whole text and gives the offset of its last brace.
     ///
-    /// Space is looked for only where the byte that should stand there does not: records rarely have any.
+    /// What usually stands between a name and its value, and between a value and the next name, is looked at as one
+    /// word; space is looked for only where something else stands there.
     fn walk(&mut self, shape: &Shape, text: &[u8]) -> Result<usize> {
         let mut at = skip_space(text, 0);
         let Some(mut node) = shape.node(ROOT) else { return Err(Invalid::Syntax(at)) };
@@ -98,45 +102,45 @@ impl Scanner {
         let mut elements = 1;
         let mut fresh = true;
         loop {
-            let mut start = at;
-            let child = if frame.is_array {
+            if byte(text, at) != Some(b'"') {
                 at = skip_space(text, at);
-                if fresh && byte(text, at) == Some(b']') { None } else {
+            }
+            let start = at;
+            let closes = fresh && byte(text, at) == Some(if frame.is_array { b']' } else { b'}' });
+            if !closes {
+                let child = if frame.is_array {
                     elements += 1;
-                    start = at;
-                    Some(node.each)
-                }
-            } else {
-                if byte(text, at) != Some(b'"') {
-                    at = skip_space(text, at);
-                    start = at;
-                }
-                match byte(text, at) {
-                    Some(b'"') => Some(self.member(node, text, &mut at)?),
-                    Some(b'}') if fresh => None,
-                    _ => return Err(Invalid::Syntax(at)),
-                }
-            };
-            match child {
-                // The container closes where its first element might stand.
-                None => {}
-                Some(None) => at = self.skip_value(text, at)?,
-                Some(Some(child)) => {
-                    let element = if frame.is_array { elements } else { frame.element };
-                    let opened = self.want(shape, text, child, element, start, &mut at)?;
-                    if let (Some(is_array), Some(slot), Some(inner)) = (opened, outer.get_mut(depth), shape.node(child)) {
-                        *slot = frame;
-                        depth += 1;
-                        frame = Frame { node: child, is_array, element };
-                        node = inner;
-                        fresh = true;
-                        continue;
+                    node.each
+                } else {
+                    self.member(node, text, &mut at)?
+                };
+                match child {
+                    None => {
+                        at = match byte(text, at) {
+                            Some(b'"') => string(text, at + 1)? + 1,
+                            _ => self.skip_value(text, at)?,
+                        };
+                    }
+                    Some(child) => {
+                        let element = if frame.is_array { elements } else { frame.element };
+                        let opened = self.want(shape, text, child, element, start, &mut at)?;
+                        if let (Some(is_array), Some(slot), Some(inner)) =
+                            (opened, outer.get_mut(depth), shape.node(child))
+                        {
+                            *slot = frame;
+                            depth += 1;
+                            frame = Frame { node: child, is_array, element };
+                            node = inner;
+                            fresh = true;
+                            continue;
+                        }
                     }
                 }
             }
+            fresh = false;
             loop {
                 let mut next = byte(text, at);
-                if !matches!(next, Some(b',' | b'}' | b']')) {
+                if let Some(b'\t' | b'\n' | b'\r' | b' ') = next {
                     at = skip_space(text, at);
                     next = byte(text, at);
                 }
@@ -156,7 +160,6 @@ impl Scanner {
                 node = shape.node(frame.node).unwrap_or(node);
             }
             at += 1;
-            fresh = false;
         }
     }
 
@@ -164,19 +167,27 @@ impl Scanner {
     /// wanted.
     #[inline(always)]
     fn member(&mut self, node: &Node, text: &[u8], at: &mut usize) -> Result<Option<NodeId>> {
+        if byte(text, *at) != Some(b'"') {
+            return Err(Invalid::Syntax(*at));
+        }
         let start = *at + 1;
-        let plain = plain_string(text, start);
-        let (end, child) = match plain {
-            Some(end) => {
-                let name = text.get(start..end).unwrap_or_default();
-                (end, node.member(name, head_at(text, start, name)))
+        // The first word of the name is all there is to most names.
+        let (end, child) = match word(text, start) {
+            Some(first) => {
+                let special = special(first);
+                let bits = special.trailing_zeros() & 56;
+                if special == 0 {
+                    match plain_string(text, start + 8) {
+                        Some(end) => (end, node.member(text.get(start..end).unwrap_or_default(), first)),
+                        None => self.escaped_member(node, text, start)?,
+                    }
+                } else if (first >> bits) as u8 == b'"' {
+                    (start + (bits >> 3) as usize, node.short_member((bits >> 3) as usize, first & !(u64::MAX << bits)))
+                } else {
+                    self.escaped_member(node, text, start)?
+                }
             }
-            None => {
-                let (end, _) = string_with_specials(text, start)?;
-                self.name.clear();
-                text::unescape(text.get(start..end).unwrap_or_default(), &mut self.name);
-                (end, node.member(&self.name, shape::head(&self.name)))
-            }
+            None => self.escaped_member(node, text, start)?,
         };
         let mut colon = end + 1;
         if byte(text, colon) != Some(b':') {
@@ -186,15 +197,24 @@ impl Scanner {
             }
         }
         *at = colon + 1;
-        if matches!(byte(text, *at), Some(..=b' ')) {
+        if let Some(..=b' ') = byte(text, *at) {
             *at = skip_space(text, *at);
         }
         Ok(child)
     }
 
+    /// [`member`](Self::member) for a name of any kind, up to its quote.
+    #[cold]
+    fn escaped_member(&mut self, node: &Node, text: &[u8], start: usize) -> Result<(usize, Option<NodeId>)> {
+        let (end, _) = string_with_specials(text, start)?;
+        self.name.clear();
+        text::unescape(text.get(start..end).unwrap_or_default(), &mut self.name);
+        Ok((end, node.member(&self.name, shape::head(&self.name))))
+    }
+
     /// Notes a wanted value. Gives `Some(is_array)` when it is a container to be entered, with `at` behind its bracket;
     /// otherwise `at` stands behind the value.
-    #[inline]
+    #[inline(always)]
     fn want(
         &mut self,
         shape: &Shape,
@@ -240,6 +260,9 @@ impl Scanner {
                 self.many.push(Many { key, element, start: start as u32, slot });
             } else if let Some(place) = self.slots.get_mut(usize::from(key.0)) {
                 *place = slot;
+                if !node.passing {
+                    self.found.push(key);
+                }
             }
         }
         Ok(opened)
@@ -342,14 +365,10 @@ fn byte(text: &[u8], at: usize) -> Option<u8> {
     text.get(at).copied()
 }
 
-/// [`shape::head`] of the name that stands at `start`, read as one word where the text goes on long enough.
+/// The eight bytes from an offset on, little-endian.
 #[inline(always)]
-fn head_at(text: &[u8], start: usize, name: &[u8]) -> u64 {
-    match text.get(start..).and_then(<[u8]>::first_chunk::<8>) {
-        Some(chunk) if name.len() < 8 => u64::from_le_bytes(*chunk) & !(u64::MAX << (8 * name.len())),
-        Some(chunk) => u64::from_le_bytes(*chunk),
-        None => shape::head(name),
-    }
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..)?.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk))
 }
 
 #[inline(always)]
@@ -375,20 +394,27 @@ pub(super) fn special(word: u64) -> u64 {
     (quote_or_control | backslash | word) & (ONES * 0x80)
 }
 
-/// The offset of the quote that ends the string whose first character is at `start`, when nothing in it is special;
-/// none as well near the end of the text.
+/// The offset of the quote that ends the string whose first character is at `start`, when nothing in it is special.
 #[inline(always)]
 fn plain_string(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?;
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let special = special(u64::from_le_bytes(*chunk));
+        let word = u64::from_le_bytes(*chunk);
+        let special = special(word);
         if special != 0 {
-            let at = text.len() - rest.len() + (special.trailing_zeros() / 8) as usize;
-            return (byte(text, at) == Some(b'"')).then_some(at);
+            let bits = special.trailing_zeros() & 56;
+            let is_quote = (word >> bits) as u8 == b'"';
+            return is_quote.then(|| text.len() - rest.len() + (bits >> 3) as usize);
         }
         rest = tail;
     }
-    None
+    last_plain_string(text, rest)
+}
+
+/// [`plain_string`] within the last seven bytes of the text.
+fn last_plain_string(text: &[u8], rest: &[u8]) -> Option<usize> {
+    let end = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || !(0x20..0x80).contains(&byte))?;
+    (rest.get(end) == Some(&b'"')).then(|| text.len() - rest.len() + end)
 }
 
 /// The offset of the quote that ends the string whose first character is at `start`.
@@ -410,7 +436,9 @@ fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize, bool)> {
                 plain = false;
                 at += match byte(text, at + 1) {
                     Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                    Some(b'u') if text.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 6,
+                    Some(b'u') if text.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => {
+                        6
+                    }
                     _ => return Err(Invalid::Syntax(at)),
                 };
             }
@@ -471,7 +499,8 @@ fn digits(text: &[u8], at: usize) -> Result<usize> {
     // Eight digits at a time: no byte of them leaves the high nibble 3, with or without six more.
     while let Some(chunk) = text.get(end..).and_then(<[u8]>::first_chunk::<8>) {
         let word = u64::from_le_bytes(*chunk);
-        if (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) != ONES * 0x30 || word & (ONES * 0xf0) != ONES * 0x30 {
+        if (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) != ONES * 0x30 || word & (ONES * 0xf0) != ONES * 0x30
+        {
             break;
         }
         end += 8;
@@ -484,7 +513,6 @@ fn digits(text: &[u8], at: usize) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::Key;
     use super::*;
 
     /// What a shape of `/a`, `/o/x` and `/l/*/n` finds in a text.

@@ -60,6 +60,8 @@ pub(super) struct Node {
     pub in_array: bool,
     /// Whether every value of a repeated name is kept, in place of the last one.
     pub all: bool,
+    /// Whether the key stays out of [`Fields::found`](super::Fields::found).
+    pub passing: bool,
     /// The node of every element, when the value is an array.
     pub each: Option<NodeId>,
     /// The members, hashed by name: a power of two of places, at most half of them taken.
@@ -91,6 +93,25 @@ impl Node {
                 return None;
             }
             if member.head == head && member.name.len() == name.len() && (name.len() <= 8 || same(&member.name, name)) {
+                return Some(member.node);
+            }
+            place += 1;
+        }
+    }
+}
+
+impl Node {
+    /// The member of a name of fewer than eight bytes, which its head and its length tell from all others.
+    #[inline(always)]
+    pub fn short_member(&self, length: usize, head: u64) -> Option<NodeId> {
+        let mask = self.members.len().checked_sub(1)?;
+        let mut place = place(head);
+        loop {
+            let member = self.members.get(place & mask)?;
+            if member.name.is_empty() {
+                return None;
+            }
+            if member.head == head && member.name.len() == length {
                 return Some(member.node);
             }
             place += 1;
@@ -138,6 +159,13 @@ impl Shape {
         }
     }
 
+    /// Leaves a key out of [`Fields::found`](super::Fields::found).
+    pub fn pass(&mut self, key: Key) {
+        for node in self.nodes.iter_mut().filter(|node| node.key == Some(key)) {
+            node.passing = true;
+        }
+    }
+
     /// How many keys the shape has.
     pub(super) fn keys(&self) -> usize {
         self.keys
@@ -163,8 +191,8 @@ impl Shape {
 
     /// The node below `at` for a segment, made when there is none yet.
     fn grow(&mut self, at: NodeId, segment: &str) -> NodeId {
-        let name = segment.replace("~1", "/").replace("~0", "~");
-        let name = name.as_bytes();
+        let name = unescaped(segment);
+        let name = name.as_slice();
         let new = NodeId::try_from(self.nodes.len()).unwrap_or(NodeId::MAX);
         let Some(parent) = self.nodes.get_mut(usize::from(at)) else { return at };
         let known = if segment == "*" { parent.each } else { parent.member(name, head(name)) };
@@ -180,6 +208,19 @@ impl Shape {
         self.nodes.push(Node { in_array, ..Node::default() });
         new
     }
+}
+
+/// A segment without the escapes of RFC 6901: `~1` is a slash, `~0` a tilde.
+fn unescaped(segment: &str) -> Vec<u8> {
+    let mut name = Vec::with_capacity(segment.len());
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        name.push(match byte {
+            b'~' if bytes.next() == Some(b'1') => b'/',
+            byte => byte,
+        });
+    }
+    name
 }
 
 impl Node {

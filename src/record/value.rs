@@ -41,6 +41,7 @@ pub struct Fields<'a, 's> {
     pub(super) close: usize,
     pub(super) slots: &'s [Slot],
     pub(super) many: &'s [Many],
+    pub(super) found: &'s [Key],
 }
 
 impl<'a> Fields<'a, '_> {
@@ -61,6 +62,13 @@ impl<'a> Fields<'a, '_> {
     #[must_use]
     pub fn has(&self, key: Key) -> bool {
         self.slots.get(usize::from(key.0)).is_some_and(|slot| slot.end != 0)
+    }
+
+    /// The keys that have a value outside arrays, in the order of the text, without those that the shape
+    /// [passes](super::Shape::pass); one whose name is repeated comes twice.
+    #[must_use]
+    pub fn found(&self) -> &[Key] {
+        self.found
     }
 
     /// The key's value, outside arrays.
@@ -94,6 +102,12 @@ impl<'a> Fields<'a, '_> {
     #[must_use]
     pub fn has_each(&self, key: Key) -> bool {
         self.many.iter().any(|many| many.key == key)
+    }
+
+    /// Whether any array has values of any key.
+    #[must_use]
+    pub fn has_elements(&self) -> bool {
+        !self.many.is_empty()
     }
 
     fn value(&self, slot: Slot) -> Option<Value<'a>> {

@@ -13,14 +13,13 @@
 //! alone. The last is no reference.
 
 use once_cell::sync::Lazy;
-use smallvec::smallvec;
 
 use super::docker::{by_id, is_image_id, unnamed};
 use super::envelope::string_end;
 use super::keys::{
     LOG_MSG as MSG, NERDCTL_EVENT as EVENT, NERDCTL_TIMESTAMP as TIMESTAMP, NERDCTL_TOPIC as TOPIC, TIME,
 };
-use super::{Digest, Image, Observation, Observations, Reader, Source};
+use super::{Digest, Image, Named, Observation, Observations, Reader, Source, named};
 use crate::record::{Fields, Shape, Text, keys, unescape};
 use crate::time::Time;
 
@@ -178,7 +177,7 @@ impl<'a> Subject<'a> {
         let id = self.container.or(self.id).filter(|_| !is_image);
         let workload = id.map_or_else(unnamed, |id| by_id(&id));
         let images = reference.filter(is_reference).map(Image::new).into_iter().collect();
-        smallvec![Observation { source: Source::Containerd, kind, time, workload, images }]
+        vec![Observation { source: Source::Containerd, kind, time, workload, images }]
     }
 }
 
@@ -187,24 +186,30 @@ fn is_reference(name: &Text<'_>) -> bool {
     !is_image_id(name.as_bytes()) && !name.as_bytes().starts_with(b"moby-dangling@")
 }
 
+/// The topics, and what is made of them.
+const KINDS: &[Named] = &[
+    (b"/containers/create", "container.create"),
+    (b"/containers/update", "container.update"),
+    (b"/containers/delete", "container.delete"),
+    (b"/tasks/start", "container.start"),
+    (b"/tasks/exit", "container.die"),
+    (b"/tasks/oom", "container.oom"),
+    (b"/tasks/paused", "container.pause"),
+    (b"/tasks/resumed", "container.unpause"),
+    (b"/tasks/exec-added", "container.exec"),
+    (b"/tasks/exec-started", "container.exec"),
+    (b"/images/create", "image.create"),
+    (b"/images/update", "image.update"),
+    (b"/images/delete", "image.delete"),
+];
+
 fn kind(topic: &[u8]) -> Option<&'static str> {
-    Some(match topic {
-        b"/containers/create" => "container.create",
-        b"/containers/update" => "container.update",
-        b"/containers/delete" => "container.delete",
-        b"/tasks/start" => "container.start",
-        b"/tasks/exit" => "container.die",
-        b"/tasks/oom" => "container.oom",
-        b"/tasks/paused" => "container.pause",
-        b"/tasks/resumed" => "container.unpause",
-        b"/tasks/exec-added" | b"/tasks/exec-started" => "container.exec",
-        b"/images/create" => "image.create",
-        b"/images/update" => "image.update",
-        b"/images/delete" => "image.delete",
-        _ if topic.starts_with(b"/containers/") || topic.starts_with(b"/tasks/") => "container.other",
-        _ if topic.starts_with(b"/images/") => "image.other",
-        _ => return None,
-    })
+    let other = || {
+        let is_container = topic.starts_with(b"/containers/") || topic.starts_with(b"/tasks/");
+        let is_image = topic.starts_with(b"/images/");
+        if is_container { Some("container.other") } else { is_image.then_some("image.other") }
+    };
+    named(KINDS, topic).or_else(other)
 }
 
 /// Reads a message of the log.
@@ -223,7 +228,7 @@ fn message<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
     let named = Some(reference).filter(|reference| !reference.is_empty() && is_reference(reference));
     let images = named.map(|reference| Image { digest, ..Image::new(reference) }).into_iter().collect();
     let observation = Observation { source: Source::Containerd, kind: "image.pull", time, workload: unnamed(), images };
-    Some(smallvec![observation])
+    Some(vec![observation])
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@
 //! `time="…" level=info msg="Pulled image: quay.io/acme/web@sha256:…" id=9fd4… name=/runtime.v1.ImageService/PullImage`.
 //! A short name is looked up in the node's `registries.conf`: only the line after the pull says where it was found.
 
-use smallvec::smallvec;
-
 use super::containerd::{logfmt, time_of};
 use super::docker::{is_image_id, unnamed};
 use super::keys::{CRIO_DESCRIPTION as DESCRIPTION, DOCKER_ID as REQUEST, LOG_MSG as MSG, TIME};
@@ -52,13 +50,7 @@ fn message<'a>(
         let named = Some(reference).filter(|name| !name.is_empty() && !is_image_id(name.as_bytes()));
         let images = named.map(Image::new).into_iter().collect();
         let workload = unnamed();
-        return Some(smallvec![Observation {
-            source: Source::Crio,
-            kind: "image.pull",
-            time: time(),
-            workload,
-            images
-        }]);
+        return Some(vec![Observation { source: Source::Crio, kind: "image.pull", time: time(), workload, images }]);
     }
     let (kind, container) = if let Some(container) = after(b"Creating container: ") {
         ("container.create", container)
@@ -74,8 +66,8 @@ fn message<'a>(
         return None;
     };
     let workload = workload(&container)?;
-    let images = smallvec![];
-    Some(smallvec![Observation { source: Source::Crio, kind, time: time(), workload, images }])
+    let images = vec![];
+    Some(vec![Observation { source: Source::Crio, kind, time: time(), workload, images }])
 }
 
 /// The owner of NAMESPACE/POD/CONTAINER; containers that no kubelet made have empty names there.

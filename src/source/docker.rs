@@ -9,20 +9,63 @@
 //! A label that names the workload counts only as far as the container's name bears it out, where such a name has a
 //! rule (Swarm, Kubernetes); Compose lets users name containers freely, so its labels are taken as they are.
 
-use smallvec::{SmallVec, smallvec};
-
 use super::keys::{
     DOCKER_ACTION as ACTION, DOCKER_ACTOR_ID as ACTOR_ID, DOCKER_COMPOSE_PROJECT as COMPOSE_PROJECT,
     DOCKER_COMPOSE_SERVICE as COMPOSE_SERVICE, DOCKER_FROM as FROM, DOCKER_ID as ID, DOCKER_IMAGE as IMAGE,
     DOCKER_NAME as NAME, DOCKER_STACK as STACK, DOCKER_STATUS as STATUS, DOCKER_SWARM_SERVICE as SWARM_SERVICE,
     DOCKER_TIME_NANO as TIME_NANO, DOCKER_TYPE as TYPE, TIME,
 };
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, owner};
+use super::{Digest, Image, Named, Observation, Observations, Reader, Source, Workload, named, owner};
 use crate::record::{Fields, Text};
 use crate::time::Time;
 
 const OTHER_CONTAINER: &str = "container.other";
 const OTHER_IMAGE: &str = "image.other";
+
+/// What the engine calls an action of a container, and what is made of it.
+const CONTAINER_KINDS: &[Named] = &[
+    (b"create", "container.create"),
+    (b"start", "container.start"),
+    (b"restart", "container.restart"),
+    (b"stop", "container.stop"),
+    (b"pause", "container.pause"),
+    (b"unpause", "container.unpause"),
+    (b"kill", "container.kill"),
+    (b"die", "container.die"),
+    (b"oom", "container.oom"),
+    (b"destroy", "container.destroy"),
+    (b"exec_create", "container.exec"),
+    (b"exec_start", "container.exec"),
+    (b"exec_die", "container.exec-die"),
+    (b"exec_detach", "container.exec-detach"),
+    (b"health_status", "container.health"),
+    (b"attach", "container.attach"),
+    (b"detach", "container.detach"),
+    (b"commit", "container.commit"),
+    (b"copy", "container.copy"),
+    (b"archive-path", "container.archive-path"),
+    (b"extract-to-dir", "container.extract-to-dir"),
+    (b"export", "container.export"),
+    (b"rename", "container.rename"),
+    (b"resize", "container.resize"),
+    (b"top", "container.top"),
+    (b"update", "container.update"),
+    (b"prune", "container.prune"),
+];
+
+/// What the engine calls an action of an image, and what is made of it.
+const IMAGE_KINDS: &[Named] = &[
+    (b"pull", "image.pull"),
+    (b"push", "image.push"),
+    (b"tag", "image.tag"),
+    (b"untag", "image.untag"),
+    (b"load", "image.load"),
+    (b"import", "image.import"),
+    (b"save", "image.save"),
+    (b"delete", "image.delete"),
+    (b"create", "image.create"),
+    (b"prune", "image.prune"),
+];
 
 /// Reads a container or image event; those of networks, volumes and the engine itself are none of a container.
 pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Observations<'a>> {
@@ -37,7 +80,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
     let id = fields.text(ACTOR_ID).or_else(|| fields.text(ID))?;
     let (workload, images) =
         if is_image { (unnamed(), images(fields, kind, id).into_iter().collect()) } else { container(fields, &id) };
-    Some(smallvec![Observation { source: Source::Docker, kind, time: time(fields), workload, images }])
+    Some(vec![Observation { source: Source::Docker, kind, time: time(fields), workload, images }])
 }
 
 /// The time of the event: nanoseconds, else seconds, else what a shipper made of them.
@@ -80,7 +123,7 @@ fn old_kind(fields: &Fields<'_, '_>) -> Option<(bool, &'static str)> {
     known.then_some((is_image, kind))
 }
 
-fn container<'a>(fields: &Fields<'a, '_>, id: &Text<'a>) -> (Workload<'a>, SmallVec<[Image<'a>; 1]>) {
+fn container<'a>(fields: &Fields<'a, '_>, id: &Text<'a>) -> (Workload<'a>, Vec<Image<'a>>) {
     let name = fields.text(NAME).filter(|name| !name.is_empty());
     let (workload, container) = match name {
         None => (by_id(id), None),
@@ -145,51 +188,11 @@ fn images<'a>(fields: &Fields<'a, '_>, kind: &str, id: Text<'a>) -> Option<Image
 fn container_kind(action: &[u8]) -> &'static str {
     // What was executed, or the state of health, follows a colon.
     let action = action.split(|&byte| byte == b':').next().unwrap_or_default();
-    match action {
-        b"create" => "container.create",
-        b"start" => "container.start",
-        b"restart" => "container.restart",
-        b"stop" => "container.stop",
-        b"pause" => "container.pause",
-        b"unpause" => "container.unpause",
-        b"kill" => "container.kill",
-        b"die" => "container.die",
-        b"oom" => "container.oom",
-        b"destroy" => "container.destroy",
-        b"exec_create" | b"exec_start" => "container.exec",
-        b"exec_die" => "container.exec-die",
-        b"exec_detach" => "container.exec-detach",
-        b"health_status" => "container.health",
-        b"attach" => "container.attach",
-        b"detach" => "container.detach",
-        b"commit" => "container.commit",
-        b"copy" => "container.copy",
-        b"archive-path" => "container.archive-path",
-        b"extract-to-dir" => "container.extract-to-dir",
-        b"export" => "container.export",
-        b"rename" => "container.rename",
-        b"resize" => "container.resize",
-        b"top" => "container.top",
-        b"update" => "container.update",
-        b"prune" => "container.prune",
-        _ => OTHER_CONTAINER,
-    }
+    named(CONTAINER_KINDS, action).unwrap_or(OTHER_CONTAINER)
 }
 
 fn image_kind(action: &[u8]) -> &'static str {
-    match action {
-        b"pull" => "image.pull",
-        b"push" => "image.push",
-        b"tag" => "image.tag",
-        b"untag" => "image.untag",
-        b"load" => "image.load",
-        b"import" => "image.import",
-        b"save" => "image.save",
-        b"delete" => "image.delete",
-        b"create" => "image.create",
-        b"prune" => "image.prune",
-        _ => OTHER_IMAGE,
-    }
+    named(IMAGE_KINDS, action).unwrap_or(OTHER_IMAGE)
 }
 
 /// What the tests of all sources share.

@@ -6,7 +6,6 @@
 //! The id of a container is `host` for what runs outside of any.
 
 use once_cell::sync::Lazy;
-use smallvec::smallvec;
 
 use super::docker::{by_id, is_image_id, unnamed};
 use super::keys::{FALCO_FIELDS as OUTPUT_FIELDS, FALCO_PRIORITY as PRIORITY, FALCO_RULE as RULE, TIME};
@@ -60,7 +59,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let images = reference.map(|reference| Image { reference, digest, container: name }).into_iter().collect();
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let time = time.or_else(|| output.get(EVENT_TIME)?.integer().map(Time::from_nanos));
-    Some(smallvec![Observation { source: Source::Falco, kind: "alert", time, workload, images }])
+    Some(vec![Observation { source: Source::Falco, kind: "alert", time, workload, images }])
 }
 
 /// The image as repository and tag, else as it was given when the container was made.

@@ -18,13 +18,12 @@ mod swarm;
 mod tetragon;
 
 use once_cell::sync::Lazy;
-use smallvec::SmallVec;
 
 use crate::record::{Fields, Scanner, Shape, Text};
 use crate::time::Time;
 
 /// What a record says: mostly one thing.
-pub type Observations<'a> = SmallVec<[Observation<'a>; 1]>;
+pub type Observations<'a> = Vec<Observation<'a>>;
 
 /// The JSON Pointers of all that is read of a record, whatever its source.
 pub const POINTERS: &[&str] = keys::RECORD_KEYS;
@@ -55,9 +54,20 @@ pub fn time(fields: &Fields<'_, '_>) -> Option<Time> {
         let value = fields.get(key)?;
         match value.text() {
             Some(text) => Time::parse(text.as_bytes()),
-            None => value.number().filter(|number| (0.0..4e9).contains(number)).map(|seconds| Time::from_sec(seconds as i64)),
+            None => value
+                .number()
+                .filter(|number| (0.0..4e9).contains(number))
+                .map(|seconds| Time::from_sec(seconds as i64)),
         }
     })
+}
+
+/// A word of a source's, and the kind of observation that it stands for.
+type Named = (&'static [u8], &'static str);
+
+/// The kind that a word stands for. A table and a loop: the compiler makes kilobytes of a match.
+fn named(table: &[Named], word: &[u8]) -> Option<&'static str> {
+    table.iter().find(|(name, _)| crate::record::same(name, word)).map(|(_, kind)| *kind)
 }
 
 /// Reads a line of text that is no JSON; none when no source knows it.
@@ -140,7 +150,7 @@ pub struct Observation<'a> {
     /// To whom.
     pub workload: Workload<'a>,
     /// The images that it names.
-    pub images: SmallVec<[Image<'a>; 1]>,
+    pub images: Vec<Image<'a>>,
 }
 
 /// The owner of containers: never a pod or a container, which come and go.

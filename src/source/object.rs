@@ -6,7 +6,6 @@
 //! Field names as in the [Kubernetes API](https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/).
 
 use once_cell::sync::Lazy;
-use smallvec::SmallVec;
 
 use super::docker::is_image_id;
 use super::owner::{self, beside};
@@ -14,7 +13,7 @@ use super::{Digest, Image, Reader, Workload};
 use crate::record::{Fields, Key, Shape, Text, keys};
 
 /// The images of one thing that is observed.
-pub type Images<'a> = SmallVec<[Image<'a>; 1]>;
+pub type Images<'a> = Vec<Image<'a>>;
 
 /// How many images of an object, or objects of a list, are read. An object that an API server takes is too small to
 /// hold more containers.

@@ -4,8 +4,6 @@
 //! ([moby/daemon/events.go](https://github.com/moby/moby/blob/master/daemon/events.go)). Attributes that an update
 //! changes are there twice, as `….old` and `….new`. A service's creation names no image; its tasks do, as containers.
 
-use smallvec::smallvec;
-
 use super::keys::{
     DOCKER_ACTION as ACTION, DOCKER_ACTOR_ID as ACTOR_ID, DOCKER_NAME as NAME, DOCKER_SCOPE as SCOPE,
     DOCKER_TYPE as TYPE, SWARM_IMAGE_NEW as IMAGE_NEW,
@@ -37,7 +35,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
     // Swarm pins what it deploys: the reference has its digest behind the tag.
     let image = fields.text(IMAGE_NEW).filter(|image| owner == "service" && !image.is_empty());
     let images = image.map(Image::new).into_iter().collect();
-    Some(smallvec![Observation { source: Source::Swarm, kind, time: docker::time(fields), workload, images }])
+    Some(vec![Observation { source: Source::Swarm, kind, time: docker::time(fields), workload, images }])
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! neither.
 
 use once_cell::sync::Lazy;
-use smallvec::smallvec;
 
 use super::docker::by_id;
 use super::keys::{
@@ -80,7 +79,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     }
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let images = image.into_iter().collect();
-    Some(smallvec![Observation { source: Source::Tetragon, kind, time, workload, images }])
+    Some(vec![Observation { source: Source::Tetragon, kind, time, workload, images }])
 }
 
 #[cfg(test)]

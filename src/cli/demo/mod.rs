@@ -98,9 +98,9 @@ impl Score {
         // Enrichment goes in before the last brace: all before it has to be there, byte for byte.
         let body = record.trim_ascii_end().strip_suffix(b"}").unwrap_or(record);
         self.intact += usize::from(answer.starts_with(body));
-        let reason = serde_json::from_slice::<Value>(answer).ok().and_then(|record| {
-            Some(record.pointer("/tidewaiter/detections/0/reason")?.as_str()?.to_owned())
-        });
+        let reason = serde_json::from_slice::<Value>(answer)
+            .ok()
+            .and_then(|record| Some(record.pointer("/tidewaiter/detections/0/reason")?.as_str()?.to_owned()));
         let reason = reason.filter(|_| verdict == Verdict::Match);
         match (label, reason) {
             ("-", None) => {}
@@ -124,9 +124,17 @@ impl Score {
         let colour = if self.is_perfect() { GOOD } else { BAD };
         let benign = self.records - self.planted;
         writeln!(out, "\n{BOLD}Summary{BOLD:#}")?;
-        writeln!(out, "  {colour}{} of {}{colour:#} planted findings found, for the reason planted", self.found, self.planted)?;
+        writeln!(
+            out,
+            "  {colour}{} of {}{colour:#} planted findings found, for the reason planted",
+            self.found, self.planted
+        )?;
         writeln!(out, "  {colour}{}{colour:#} false alarms in {benign} records that are in order", self.false_alarms)?;
-        writeln!(out, "  {colour}{} of {}{colour:#} records came out whole: enriched, never changed", self.intact, self.records)?;
+        writeln!(
+            out,
+            "  {colour}{} of {}{colour:#} records came out whole: enriched, never changed",
+            self.intact, self.records
+        )?;
         for label in &self.missed {
             writeln!(out, "  {BAD}missed{BAD:#} {label}")?;
         }
