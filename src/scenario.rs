@@ -132,7 +132,8 @@ impl Scenario {
         let enriched: Json = serde_json::from_slice(out).map_err(|error| format!("the answer is no JSON: {error}"))?;
         let own =
             enriched.get(&self.field).ok_or_else(|| format!("expected {expected}; the record came out unchanged"))?;
-        contains(own, expected).map_err(|(path, expected, actual)| {
+        contains(own, expected).map_err(|difference| {
+            let Difference { path, expected, actual } = *difference;
             let detections = own.get("detections").map(Json::to_string).unwrap_or_default();
             format!(
                 "expected {path} to be {expected}, it is {actual}; verdict {}, detections {detections}",
@@ -203,10 +204,20 @@ fn to_json(document: &Document<'_>, node: NodeId) -> Json {
     }
 }
 
+/// Where an enrichment is not what was expected.
+struct Difference {
+    path: String,
+    expected: Json,
+    actual: Json,
+}
+
 /// Whether all of `expected` is in `actual`; otherwise where it is not, and both values there.
-fn contains(actual: &Json, expected: &Json) -> Result<(), (String, Json, Json)> {
-    let below = |name: String, inner: Result<(), (String, Json, Json)>| {
-        inner.map_err(|(path, expected, actual)| (format!("/{name}{path}"), expected, actual))
+fn contains(actual: &Json, expected: &Json) -> Result<(), Box<Difference>> {
+    let below = |name: String, inner: Result<(), Box<Difference>>| {
+        inner.map_err(|mut difference| {
+            difference.path.insert_str(0, &format!("/{name}"));
+            difference
+        })
     };
     match (actual, expected) {
         (Json::Object(actual), Json::Object(expected)) => {
@@ -223,6 +234,8 @@ fn contains(actual: &Json, expected: &Json) -> Result<(), (String, Json, Json)> 
         }
         (Json::Number(actual), Json::Number(expected)) if actual.as_f64() == expected.as_f64() => Ok(()),
         (actual, expected) if actual == expected => Ok(()),
-        (actual, expected) => Err((String::new(), expected.clone(), actual.clone())),
+        (actual, expected) => {
+            Err(Box::new(Difference { path: String::new(), expected: expected.clone(), actual: actual.clone() }))
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Every scenario through the library, the module for Fluent Bit and the component: the expectations hold, and all three
 //! give the same bytes.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use tidewaiter::scenario::Scenario;
