@@ -2,8 +2,7 @@
 //!
 //! Most records of a container are alike but for their times: events of the same container, lines of the same log. What
 //! such a record gets depends on the members that its source reads and on the policy; a clean one touches no state
-//! that could make the next one anything but clean. An interpreter spends three quarters of a record on judging and
-//! writing, and a quarter of that on looking it up here.
+//! that could make the next one anything but clean.
 
 use crate::baseline::{Seed, Table, Worth};
 use crate::record::{Fields, Key};
