@@ -550,14 +550,15 @@ fn source_code(source: Source) -> u8 {
 
 /// Whether a tag says by its look that it is to stay: a full version, a commit, a date.
 fn looks_immutable(tag: &str) -> bool {
-    let version = tag.trim_start_matches('v').split(['-', '+']).next().unwrap_or_default();
-    let numbers =
-        version.split('.').filter(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())).count();
-    let longest_hex = tag
-        .split(['-', '_', '.'])
-        .filter(|part| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)))
-        .map(str::len)
-        .max();
+    let tag = tag.as_bytes();
+    let start = tag.iter().take_while(|byte| **byte == b'v').count();
+    let version =
+        tag.get(start..).unwrap_or_default().split(|byte| matches!(byte, b'-' | b'+')).next().unwrap_or_default();
+    let is_number = |part: &&[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let numbers = version.split(|byte| *byte == b'.').filter(is_number).count();
+    let is_hex = |part: &&[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let parts = tag.split(|byte| matches!(byte, b'-' | b'_' | b'.'));
+    let longest_hex = parts.filter(is_hex).map(<[u8]>::len).max();
     // Seven digits are git's short commit; eight are a date.
     numbers >= 3 || longest_hex >= Some(7)
 }

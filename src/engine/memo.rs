@@ -27,6 +27,7 @@ pub struct Memo {
 #[derive(Debug)]
 struct Clean {
     members: Box<[u8]>,
+    source: Source,
     enrichment: Box<[u8]>,
     used: i64,
 }
@@ -68,19 +69,22 @@ impl Memo {
         Some(self.seed.quick(&self.members))
     }
 
-    /// What the record of the place that was just asked for gets, when it is known to be clean.
-    pub fn get(&mut self, place: u64) -> Option<&[u8]> {
+    /// The source of the record whose place was just asked for, and what it gets, when it is known to be clean.
+    pub fn get(&mut self, place: u64) -> Option<(Source, &[u8])> {
         self.clock += 1;
         let clean = self.clean.get_mut(place).filter(|clean| crate::record::same(&clean.members, &self.members))?;
         clean.used = self.clock;
-        Some(&clean.enrichment)
+        Some((clean.source, &clean.enrichment))
     }
 
     /// Remembers what a clean record got, if its source reads nothing but what makes the place.
     pub fn put(&mut self, place: u64, observation: &Observation<'_>, enrichment: &[u8]) {
         if matches!(observation.source, Source::Docker | Source::ContainerLog) {
             let members = self.members.as_slice().into();
-            self.clean.put(place, Clean { members, enrichment: enrichment.into(), used: self.clock });
+            self.clean.put(
+                place,
+                Clean { members, source: observation.source, enrichment: enrichment.into(), used: self.clock },
+            );
         }
     }
 }

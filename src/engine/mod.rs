@@ -162,10 +162,10 @@ impl Engine {
     ) -> Outcome {
         let time = time.or_else(|| source::time(fields));
         let place = if self.loaded.policy.ends() { None } else { self.memo.place(fields) };
-        if let Some(enrichment) = place.and_then(|place| self.memo.get(place)) {
+        if let Some((source, enrichment)) = place.and_then(|place| self.memo.get(place)) {
             let member = |out: &mut Vec<u8>| out.extend_from_slice(enrichment);
             splice(fields.record(), fields.close(), fields.members(self.own), member, out);
-            self.now = time.unwrap_or(self.now);
+            self.now = observed_at(source::own_time(source, fields), time, self.now);
             self.learning.see(self.now);
             return Outcome::Clean;
         }
@@ -225,7 +225,7 @@ impl Engine {
     ) -> Judgement<'a> {
         let mut judgement = Judgement { at: time.unwrap_or(self.now), error, ..Judgement::default() };
         for (index, observation) in observations.iter().enumerate() {
-            let at = observed_at(observation, time, self.now);
+            let at = observed_at(observation.time, time, self.now);
             self.now = at;
             if index == 0 {
                 judgement.at = at;
@@ -305,8 +305,8 @@ fn shape(loaded: &Loaded) -> (Shape, Key) {
 }
 
 /// The time of an observation: its own, unless that lies in the shipper's future.
-fn observed_at(observation: &Observation<'_>, time: Option<Time>, now: Time) -> Time {
-    match (observation.time, time) {
+fn observed_at(own: Option<Time>, time: Option<Time>, now: Time) -> Time {
+    match (own, time) {
         (Some(own), Some(shipper)) if own.since(shipper) > CLOCK_SKEW => shipper,
         (Some(own), _) => own,
         (None, shipper) => shipper.unwrap_or(now),

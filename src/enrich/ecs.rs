@@ -7,6 +7,7 @@
 use super::{Verdict, Writer, episode_id, native, techniques};
 use crate::detect::{Detection, Severity};
 use crate::policy::RuleName;
+use crate::record::quote;
 use crate::source::Source;
 
 pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
@@ -19,7 +20,7 @@ pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
     event.text("dataset", "tidewaiter.alerts");
     match primary {
         Some(found) => write_event(found, &mut event),
-        None => event.texts("category", ["host"]),
+        None => event.texts("category", &["host"]),
     }
     event.end();
     if let Some(found) = primary {
@@ -68,28 +69,35 @@ fn write_rule(found: &Detection, verdict: &Verdict<'_, '_>, object: &mut Writer<
 
 fn write_threat(detections: &[Detection], object: &mut Writer<'_>) {
     let all = techniques(detections);
+    let parent = |id: &'static str| id.split('.').next().unwrap_or(id);
+    let tactics: Vec<_> = all.iter().map(|at| (at.tactic, at.tactic_name)).collect();
+    let parents: Vec<_> = all.iter().map(|at| (parent(at.id), at.name)).collect();
+    let subs: Vec<_> = all.iter().filter_map(|at| Some((at.id, at.sub_name?))).collect();
     let mut threat = Writer::object(object.name("threat"));
     threat.text("framework", "MITRE ATT&CK");
     let mut tactic = Writer::object(threat.name("tactic"));
-    tactic.texts("id", all.iter().map(|technique| technique.tactic));
-    tactic.texts("name", all.iter().map(|technique| technique.tactic_name));
-    tactic.texts("reference", all.iter().map(|at| format!("https://attack.mitre.org/tactics/{}/", at.tactic)));
+    write_entries("tactics", &tactics, &mut tactic);
     tactic.end();
-    let parent = |id: &'static str| id.split('.').next().unwrap_or(id);
     let mut technique = Writer::object(threat.name("technique"));
-    technique.texts("id", all.iter().map(|technique| parent(technique.id)));
-    technique.texts("name", all.iter().map(|technique| technique.name));
-    technique
-        .texts("reference", all.iter().map(|at| format!("https://attack.mitre.org/techniques/{}/", parent(at.id))));
-    let subs: Vec<_> = all.iter().filter_map(|technique| Some((technique.id, technique.sub_name?))).collect();
+    write_entries("techniques", &parents, &mut technique);
     let mut sub = Writer::object(technique.name("subtechnique"));
-    sub.texts("id", subs.iter().map(|(id, _)| id));
-    sub.texts("name", subs.iter().map(|(_, name)| name));
-    let page = |id: &str| format!("https://attack.mitre.org/techniques/{}/", id.replace('.', "/"));
-    sub.texts("reference", subs.iter().map(|(id, _)| page(id)));
+    write_entries("techniques", &subs, &mut sub);
     sub.end();
     technique.end();
     threat.end();
+}
+
+/// Writes the ids, names and pages of entries of ATT&CK.
+fn write_entries(section: &str, entries: &[(&str, &str)], object: &mut Writer<'_>) {
+    let (ids, names): (Vec<_>, Vec<_>) = entries.iter().copied().unzip();
+    object.texts("id", &ids);
+    object.texts("name", &names);
+    let mut pages = Writer::array(object.name("reference"));
+    for id in ids {
+        let page = format!("https://attack.mitre.org/{section}/{}/", id.replace('.', "/"));
+        quote(page.as_bytes(), pages.element());
+    }
+    pages.end();
 }
 
 fn write_subject(verdict: &Verdict<'_, '_>, object: &mut Writer<'_>) {
@@ -99,11 +107,11 @@ fn write_subject(verdict: &Verdict<'_, '_>, object: &mut Writer<'_>) {
         let mut image = Writer::object(container.name("image"));
         if let Some(reference) = judged.reference() {
             image.text("name", reference.name());
-            image.texts("tag", reference.tag.as_deref());
+            image.texts("tag", reference.tag.as_deref().as_slice());
             let digest = reference.digest.as_deref().map(str::as_bytes).or(super::manifest(observed));
             if let Some(digest) = digest {
                 let mut hash = Writer::object(image.name("hash"));
-                hash.texts("all", [digest]);
+                hash.texts("all", &[&String::from_utf8_lossy(digest)]);
                 hash.end();
             }
         }

@@ -97,10 +97,10 @@ impl<'o> Writer<'o> {
         write_number(number, self.name(name));
     }
 
-    fn texts<T: AsRef<[u8]>>(&mut self, name: &str, texts: impl IntoIterator<Item = T>) {
+    fn texts(&mut self, name: &str, texts: &[&str]) {
         let mut array = Writer::array(self.name(name));
         for text in texts {
-            quote(text.as_ref(), array.element());
+            quote(text.as_bytes(), array.element());
         }
         array.end();
     }

@@ -50,7 +50,7 @@ pub(super) fn write_verdict(verdict: &Verdict<'_, '_>, object: &mut Writer<'_>) 
     let counting = verdict.detections.iter().filter(|detection| detection.suppressed.is_none());
     let mut tags: Vec<&str> = counting.map(|detection| detection.rule.as_str()).collect();
     tags.dedup();
-    object.texts("tags", tags);
+    object.texts("tags", &tags);
 }
 
 /// What every form ends with.

@@ -65,7 +65,7 @@ fn write_info(found: &Detection, object: &mut Writer<'_>) {
     info.text("uid", episode_id(found.episode.id));
     info.text("title", &found.message);
     info.text("desc", found.reason.meaning);
-    info.texts("types", [found.reason.id]);
+    info.texts("types", &[found.reason.id]);
     let mut analytic = Writer::object(info.name("analytic"));
     analytic.text("uid", found.rule.as_str());
     analytic.text("name", found.rule.as_str());

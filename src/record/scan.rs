@@ -182,7 +182,10 @@ impl Scanner {
                         None => self.escaped_member(node, text, start)?,
                     }
                 } else if (first >> bits) as u8 == b'"' {
-                    (start + (bits >> 3) as usize, node.short_member((bits >> 3) as usize, first & !(u64::MAX << bits)))
+                    (
+                        start + (bits >> 3) as usize,
+                        node.find((bits >> 3) as usize, first & !(u64::MAX << bits), |_| true),
+                    )
                 } else {
                     self.escaped_member(node, text, start)?
                 }
@@ -371,7 +374,7 @@ fn word(text: &[u8], at: usize) -> Option<u64> {
     text.get(at..)?.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk))
 }
 
-#[inline(always)]
+#[cold]
 fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = byte(text, at) {
         at += 1;
@@ -418,7 +421,7 @@ fn last_plain_string(text: &[u8], rest: &[u8]) -> Option<usize> {
 }
 
 /// The offset of the quote that ends the string whose first character is at `start`.
-#[inline(always)]
+#[inline]
 fn string(text: &[u8], start: usize) -> Result<usize> {
     match plain_string(text, start) {
         Some(end) => Ok(end),
@@ -493,7 +496,6 @@ fn number(text: &[u8], at: usize) -> Result<usize> {
 }
 
 /// The offset behind the digits that begin at `at`; at least one has to.
-#[inline(always)]
 fn digits(text: &[u8], at: usize) -> Result<usize> {
     let mut end = at;
     // Eight digits at a time: no byte of them leaves the high nibble 3, with or without six more.

@@ -83,27 +83,13 @@ impl Node {
     }
 
     /// The member of that name. `head` is what [`head`] gives for it.
-    #[inline(always)]
     pub fn member(&self, name: &[u8], head: u64) -> Option<NodeId> {
-        let mask = self.members.len().checked_sub(1)?;
-        let mut place = place(head);
-        loop {
-            let member = self.members.get(place & mask)?;
-            if member.name.is_empty() {
-                return None;
-            }
-            if member.head == head && member.name.len() == name.len() && (name.len() <= 8 || same(&member.name, name)) {
-                return Some(member.node);
-            }
-            place += 1;
-        }
+        self.find(name.len(), head, |member| name.len() <= 8 || same(member, name))
     }
-}
 
-impl Node {
-    /// The member of a name of fewer than eight bytes, which its head and its length tell from all others.
+    /// The member of a name of that length and head, if the rest of it is the same too.
     #[inline(always)]
-    pub fn short_member(&self, length: usize, head: u64) -> Option<NodeId> {
+    pub fn find(&self, length: usize, head: u64, is_same: impl Fn(&[u8]) -> bool) -> Option<NodeId> {
         let mask = self.members.len().checked_sub(1)?;
         let mut place = place(head);
         loop {
@@ -111,7 +97,7 @@ impl Node {
             if member.name.is_empty() {
                 return None;
             }
-            if member.head == head && member.name.len() == length {
+            if member.head == head && member.name.len() == length && is_same(&member.name) {
                 return Some(member.node);
             }
             place += 1;

@@ -62,6 +62,11 @@ pub fn time(fields: &Fields<'_, '_>) -> Option<Time> {
     })
 }
 
+/// The time of a record as its source reads it, for the sources whose records repeat themselves.
+pub(crate) fn own_time(source: Source, fields: &Fields<'_, '_>) -> Option<Time> {
+    if source == Source::Docker { docker::time(fields) } else { None }
+}
+
 /// A word of a source's, and the kind of observation that it stands for.
 type Named = (&'static [u8], &'static str);
 
