@@ -77,9 +77,10 @@ impl Memo {
         Some((clean.source, &clean.enrichment))
     }
 
-    /// Remembers what a clean record got, if its source reads nothing but what makes the place.
+    /// Remembers what a clean record got, if its source reads nothing but what makes the place, and if it says nothing
+    /// that has to be counted.
     pub fn put(&mut self, place: u64, observation: &Observation<'_>, enrichment: &[u8]) {
-        if matches!(observation.source, Source::Docker | Source::ContainerLog) {
+        if matches!(observation.source, Source::Docker | Source::ContainerLog) && observation.facts.is_empty() {
             let members = self.members.as_slice().into();
             self.clean.put(
                 place,

@@ -32,7 +32,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _: &mut Reader) -> Option<Observatio
 /// The observation of a line. A runtime that has forgotten an image's name gives its ID instead, which names nothing.
 pub fn observation<'a>(workload: Workload<'a>, image: Option<Image<'a>>) -> Observation<'a> {
     let images = Images::from_iter(image.filter(|image| !is_image_id(image.reference.as_bytes())));
-    Observation { source: Source::ContainerLog, kind: KIND, time: None, workload, images }
+    Observation { images, ..Observation::new(Source::ContainerLog, KIND, workload) }
 }
 
 /// The value of the first of the keys that has one.

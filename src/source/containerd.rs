@@ -177,7 +177,7 @@ impl<'a> Subject<'a> {
         let id = self.container.or(self.id).filter(|_| !is_image);
         let workload = id.map_or_else(unnamed, |id| by_id(&id));
         let images = reference.filter(is_reference).map(Image::new).into_iter().collect();
-        vec![Observation { source: Source::Containerd, kind, time, workload, images }]
+        vec![Observation { time, images, ..Observation::new(Source::Containerd, kind, workload) }]
     }
 }
 
@@ -227,7 +227,7 @@ fn message<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
     });
     let named = Some(reference).filter(|reference| !reference.is_empty() && is_reference(reference));
     let images = named.map(|reference| Image { digest, ..Image::new(reference) }).into_iter().collect();
-    let observation = Observation { source: Source::Containerd, kind: "image.pull", time, workload: unnamed(), images };
+    let observation = Observation { time, images, ..Observation::new(Source::Containerd, "image.pull", unnamed()) };
     Some(vec![observation])
 }
 

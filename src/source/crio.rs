@@ -50,7 +50,11 @@ fn message<'a>(
         let named = Some(reference).filter(|name| !name.is_empty() && !is_image_id(name.as_bytes()));
         let images = named.map(Image::new).into_iter().collect();
         let workload = unnamed();
-        return Some(vec![Observation { source: Source::Crio, kind: "image.pull", time: time(), workload, images }]);
+        return Some(vec![Observation {
+            time: time(),
+            images,
+            ..Observation::new(Source::Crio, "image.pull", workload)
+        }]);
     }
     let (kind, container) = if let Some(container) = after(b"Creating container: ") {
         ("container.create", container)
@@ -67,7 +71,7 @@ fn message<'a>(
     };
     let workload = workload(&container)?;
     let images = vec![];
-    Some(vec![Observation { source: Source::Crio, kind, time: time(), workload, images }])
+    Some(vec![Observation { time: time(), images, ..Observation::new(Source::Crio, kind, workload) }])
 }
 
 /// The owner of NAMESPACE/POD/CONTAINER; containers that no kubelet made have empty names there.

@@ -80,7 +80,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
     let id = fields.text(ACTOR_ID).or_else(|| fields.text(ID))?;
     let (workload, images) =
         if is_image { (unnamed(), images(fields, kind, id).into_iter().collect()) } else { container(fields, &id) };
-    Some(vec![Observation { source: Source::Docker, kind, time: time(fields), workload, images }])
+    Some(vec![Observation { time: time(fields), images, ..Observation::new(Source::Docker, kind, workload) }])
 }
 
 /// The time of the event: nanoseconds, else seconds, else what a shipper made of them.
@@ -201,6 +201,7 @@ pub(super) mod testing {
     use super::*;
     use crate::record::Scanner;
     use crate::source::keys::RECORD;
+    use crate::source::{Fact, Usage};
 
     /// Everything in the observations, one line each: source, kind, time, workload, and each image as `reference`,
     /// `(container)` and digest.
@@ -209,7 +210,7 @@ pub(super) mod testing {
     }
 
     fn line(observation: &Observation<'_>) -> String {
-        let Observation { source, kind, time, workload, images } = observation;
+        let Observation { source, kind, time, workload, images, facts, container: _ } = observation;
         let Workload { cluster, namespace, kind: owner, name } = workload;
         let time = time.map_or("-".to_owned(), |time| format!("{}.{:09}", time.sec, time.nanos));
         let mut line = format!("{} {kind} {time} {cluster}/{namespace}/{owner}/{name}", source.as_str());
@@ -222,7 +223,39 @@ pub(super) mod testing {
             };
             line += &format!(" | {reference}{container}{digest}");
         }
+        for fact in facts {
+            line += &format!(" | {}", told(fact));
+        }
         line
+    }
+
+    /// A fact as its name and what it holds.
+    fn told(fact: &Fact<'_>) -> String {
+        match fact {
+            Fact::Started => "started".into(),
+            Fact::Stopped => "stopped".into(),
+            Fact::Exited { code: None } => "exited".into(),
+            Fact::Exited { code: Some(code) } => format!("exited {code}"),
+            Fact::OutOfMemory => "out of memory".into(),
+            Fact::Restarts { pod, container, count, out_of_memory } => {
+                let count = count.map_or("-".into(), |count| count.to_string());
+                let end = out_of_memory.map_or("", |is| if is { " (out of memory)" } else { " (another end)" });
+                format!("restarts {pod}/{container} {count}{end}")
+            }
+            Fact::Starts { event, count, since } => {
+                format!("starts {event} {count}{}", since.map_or(String::new(), |since| format!(" since {since}")))
+            }
+            Fact::BackOff { event, since } => {
+                let event = event.as_ref().map_or(String::new(), |(event, count)| format!(" {event} {count}"));
+                format!("back-off{event}{}", since.map_or(String::new(), |since| format!(" since {since}")))
+            }
+            Fact::Rollout => "rollout".into(),
+            Fact::NodeChange { node } => format!("node {node}"),
+            Fact::Usage(Usage { instance, metric, amount, limit }) => {
+                let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
+                format!("{} {instance} {amount:?}{limit}", metric.as_str())
+            }
+        }
     }
 
     /// What a source sees in a record.

@@ -59,7 +59,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let images = reference.map(|reference| Image { reference, digest, container: name }).into_iter().collect();
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let time = time.or_else(|| output.get(EVENT_TIME)?.integer().map(Time::from_nanos));
-    Some(vec![Observation { source: Source::Falco, kind: "alert", time, workload, images }])
+    Some(vec![Observation { time, images, ..Observation::new(Source::Falco, "alert", workload) }])
 }
 
 /// The image as repository and tag, else as it was given when the container was made.

@@ -61,7 +61,11 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         container: text(CONTAINER),
     });
     let source = Source::KubeStateMetrics;
-    Some(Observations::from_iter([Observation { source, kind, time, workload, images: Images::from_iter(image) }]))
+    Some(Observations::from_iter([Observation {
+        time,
+        images: Images::from_iter(image),
+        ..Observation::new(source, kind, workload)
+    }]))
 }
 
 #[cfg(test)]

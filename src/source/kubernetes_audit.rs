@@ -14,7 +14,7 @@ use once_cell::sync::Lazy;
 
 use super::object::{self, Images, MOST, OTHER, Object, Verb};
 use super::owner::beside;
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, keys as record};
+use super::{Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record};
 use crate::record::{Fields, Shape, Text, keys};
 use crate::time::Time;
 
@@ -300,7 +300,11 @@ impl<'a> Request<'a> {
             None => object.kind.or(Some(self.resource)),
         };
         let workload = object.workload(is_whole);
-        Some(Observation { source: Source::KubernetesAudit, kind, time: self.time, workload, images: object.images })
+        Some(Observation {
+            time: self.time,
+            images: object.images,
+            ..Observation::new(Source::KubernetesAudit, kind, workload)
+        })
     }
 
     /// Puts together what request and response say of the object.
@@ -332,7 +336,8 @@ impl<'a> Request<'a> {
 
 /// The observation with texts of its own.
 fn owned<'b>(found: Observation<'_>) -> Observation<'b> {
-    let Observation { source, kind, time, workload: Workload { cluster, namespace, kind: of, name }, images } = found;
+    let Observation { source, kind, time, workload, container, images, facts } = found;
+    let Workload { cluster, namespace, kind: of, name } = workload;
     let workload = Workload {
         cluster: cluster.into_owned(),
         namespace: namespace.into_owned(),
@@ -347,7 +352,15 @@ fn owned<'b>(found: Observation<'_>) -> Observation<'b> {
         }),
         container: image.container.map(Text::into_owned),
     };
-    Observation { source, kind, time, workload, images: images.into_iter().map(image).collect() }
+    Observation {
+        source,
+        kind,
+        time,
+        workload,
+        container: container.map(Text::into_owned),
+        images: images.into_iter().map(image).collect(),
+        facts: facts.into_iter().map(Fact::into_owned).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -98,7 +98,11 @@ impl<'a> Event<'a> {
         };
         let container = self.field_path.as_ref().and_then(container);
         let image = reference.map(|reference| Image { container, ..Image::new(reference) });
-        Some(Observation { source, kind, time: self.time, workload, images: Images::from_iter(image) })
+        Some(Observation {
+            time: self.time,
+            images: Images::from_iter(image),
+            ..Observation::new(source, kind, workload)
+        })
     }
 
     fn workload(&self) -> Option<Workload<'a>> {

@@ -86,7 +86,7 @@ fn one<'a>(
     let workload = object.workload(true);
     // What is gone runs nothing.
     let images = if verb == Verb::Delete { Images::new() } else { object.images };
-    Some(Observation { source, kind: noun.map_or(OTHER, |noun| noun.verb(verb)), time: None, workload, images })
+    Some(Observation { images, ..Observation::new(source, noun.map_or(OTHER, |noun| noun.verb(verb)), workload) })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod containerd;
 mod crio;
 mod docker;
 pub(crate) mod envelope;
+mod fact;
 mod falco;
 pub(crate) mod keys;
 mod kube_state_metrics;
@@ -21,6 +22,8 @@ use once_cell::sync::Lazy;
 
 use crate::record::{Fields, Scanner, Shape, Text};
 use crate::time::Time;
+
+pub use fact::{Amount, Fact, Metric, Usage};
 
 /// What a record says: mostly one thing.
 pub type Observations<'a> = Vec<Observation<'a>>;
@@ -154,8 +157,20 @@ pub struct Observation<'a> {
     pub time: Option<Time>,
     /// To whom.
     pub workload: Workload<'a>,
+    /// The runtime's id of the one container that it is about, 64 hexadecimal digits or the first 12 of them.
+    pub container: Option<Text<'a>>,
     /// The images that it names.
     pub images: Vec<Image<'a>>,
+    /// What else it says.
+    pub facts: Vec<Fact<'a>>,
+}
+
+impl<'a> Observation<'a> {
+    /// An observation that says nothing yet but what happened to whom.
+    #[must_use]
+    pub fn new(source: Source, kind: &'static str, workload: Workload<'a>) -> Self {
+        Self { source, kind, time: None, workload, container: None, images: Vec::new(), facts: Vec::new() }
+    }
 }
 
 /// The owner of containers: never a pod or a container, which come and go.

@@ -35,7 +35,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
     // Swarm pins what it deploys: the reference has its digest behind the tag.
     let image = fields.text(IMAGE_NEW).filter(|image| owner == "service" && !image.is_empty());
     let images = image.map(Image::new).into_iter().collect();
-    Some(vec![Observation { source: Source::Swarm, kind, time: docker::time(fields), workload, images }])
+    Some(vec![Observation { time: docker::time(fields), images, ..Observation::new(Source::Swarm, kind, workload) }])
 }
 
 #[cfg(test)]

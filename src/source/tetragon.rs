@@ -79,7 +79,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     }
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let images = image.into_iter().collect();
-    Some(vec![Observation { source: Source::Tetragon, kind, time, workload, images }])
+    Some(vec![Observation { time, images, ..Observation::new(Source::Tetragon, kind, workload) }])
 }
 
 #[cfg(test)]
