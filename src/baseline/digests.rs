@@ -1,6 +1,6 @@
 //! Which digests a tag has had.
 
-use super::{Table, Worth};
+use super::{Seed, Table, Worth};
 use crate::time::Time;
 
 /// How many digests of a tag are remembered: a rollback to one of them is no news.
@@ -39,11 +39,11 @@ pub struct Digests {
 impl Digests {
     /// Remembers nothing yet, and later at most that many tags.
     #[must_use]
-    pub fn new(capacity: u32) -> Self {
-        Self { tags: Table::new(capacity) }
+    pub fn new(capacity: u32, seed: Seed) -> Self {
+        Self { tags: Table::new(capacity, seed) }
     }
 
-    /// Notes the digest of a tag, both as hashes; says so when the tag had others before and not this one.
+    /// Notes the digest of a tag, both as ids; says so when the tag had others before and not this one.
     pub fn see(&mut self, tag: u64, digest: u64, at: Time) -> Option<Drift> {
         let Some(history) = self.tags.get_mut(tag) else {
             let history = History { digests: [digest, 0, 0, 0], known: 1, last: at, seen: 1 };
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_new_digest_is_drift_and_an_old_one_is_not() {
-        let mut digests = Digests::new(16);
+        let mut digests = Digests::new(16, Seed([1, 2]));
         let mut see = |digest| digests.see(1, digest, Time::from_sec(0)).map(|drift| drift.before);
         assert_eq!(
             [see(10), see(10), see(11), see(10), see(12), see(13)],

@@ -1,6 +1,6 @@
 //! Episodes: detections that go on are one alert, not thousands.
 
-use super::{Table, Worth};
+use super::{Seed, Table, Worth};
 use crate::detect::{Episode, State};
 use crate::policy::Alerts;
 use crate::time::{DAY, Time};
@@ -48,8 +48,8 @@ pub struct Episodes {
 impl Episodes {
     /// None yet, and later at most that many at a time.
     #[must_use]
-    pub fn new(capacity: u32) -> Self {
-        Self { running: Table::new(capacity), hour: i64::MIN, alerts: 0, overflow: 0 }
+    pub fn new(capacity: u32, seed: Seed) -> Self {
+        Self { running: Table::new(capacity, seed), hour: i64::MIN, alerts: 0, overflow: 0 }
     }
 
     /// How many alerts the cap has suppressed so far.
@@ -58,13 +58,12 @@ impl Episodes {
         self.overflow
     }
 
-    /// Puts a detection into its episode. `key` is the keyed hash of what the episode is about; `name` is a hash of the
-    /// same without a key, from which the id is made, so that every instance gives the same one. An excused detection
-    /// takes part in its episode without alerting.
-    pub fn see(&mut self, key: u64, name: u64, at: Time, alerts: &Alerts, excused: bool) -> (Episode, Due) {
+    /// Puts a detection into its episode. `subject` is the [id](super::id) of what the episode is about. An excused
+    /// detection takes part in its episode without alerting.
+    pub fn see(&mut self, subject: u64, at: Time, alerts: &Alerts, excused: bool) -> (Episode, Due) {
         let cooldown = i64::from(alerts.cooldown);
         let quiet = QUIET.max(cooldown * 2);
-        let known = self.running.get_mut(key).filter(|running| at.since(running.last) <= quiet);
+        let known = self.running.get_mut(subject).filter(|running| at.since(running.last) <= quiet);
         if let Some(running) = known {
             running.last = running.last.max(at);
             running.count = running.count.saturating_add(1);
@@ -74,17 +73,17 @@ impl Episodes {
             }
             let due = self.take_alert(at, alerts.per_hour);
             if due == Due::Now
-                && let Some(running) = self.running.get_mut(key)
+                && let Some(running) = self.running.get_mut(subject)
             {
                 running.alerted = Some(at);
             }
             return (episode, due);
         }
-        let id = mix(name ^ at.sec as u64);
+        let id = mix(subject ^ at.sec as u64);
         let due = if excused { Due::Cooldown } else { self.take_alert(at, alerts.per_hour) };
         // An alert that the cap has swallowed is due again with the next detection.
         let alerted = (due == Due::Now).then_some(at);
-        self.running.put(key, Running { id, last: at, alerted, count: 1 });
+        self.running.put(subject, Running { id, last: at, alerted, count: 1 });
         (Episode { id, state: State::New, count: 1 }, due)
     }
 
@@ -121,9 +120,9 @@ mod tests {
 
     #[test]
     fn an_episode_begins_goes_on_and_ends() {
-        let mut episodes = Episodes::new(8);
+        let mut episodes = Episodes::new(8, Seed([1, 2]));
         let mut see = |sec| {
-            let (episode, due) = episodes.see(1, 1, Time::from_sec(sec), &alerts(), false);
+            let (episode, due) = episodes.see(1, Time::from_sec(sec), &alerts(), false);
             (episode.state, episode.count, due, episode.id)
         };
         let (state, count, due, id) = see(0);
@@ -138,8 +137,8 @@ mod tests {
 
     #[test]
     fn the_hour_has_a_cap() {
-        let mut episodes = Episodes::new(8);
-        let mut due = |key, sec| episodes.see(key, key, Time::from_sec(sec), &alerts(), false).1;
+        let mut episodes = Episodes::new(8, Seed([1, 2]));
+        let mut due = |key, sec| episodes.see(key, Time::from_sec(sec), &alerts(), false).1;
         assert_eq!([due(1, 0), due(2, 1), due(3, 2)], [Due::Now, Due::Now, Due::RateLimit]);
         assert_eq!(due(3, 3), Due::RateLimit, "what the cap swallowed is still due");
         assert_eq!(due(3, 3600), Due::Now);

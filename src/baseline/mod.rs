@@ -18,28 +18,36 @@ use siphasher::sip::SipHasher13;
 
 /// A map whose keys come from the policy, or are hashes already: nobody floods it.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, BuildHasherDefault<SipHasher13>>;
-/// A set of the same.
-pub(crate) type Set<T> = hashbrown::HashSet<T, BuildHasherDefault<SipHasher13>>;
 
-/// Hashes names with a key, so that nobody who chooses them can choose where they land.
+/// The id of something by its names; `["ab", "c"]` and `["a", "bc"]` differ. It is the same on every instance, so that
+/// what one has learned another can read. Where an entry lands in a table is for the table's [`Seed`] to say.
 ///
 /// SipHash-1-3: Aumasson and Bernstein, *SipHash: a fast short-input PRF*, INDOCRYPT 2012, with the reduced rounds that
-/// hash tables commonly take.
+/// hash tables commonly take. Without a key somebody may find two names of the same id after 2^32 attempts, which then
+/// share what is learned of them; a name with the id of one that is not his to choose takes him 2^64.
+#[must_use]
+pub fn id(parts: &[&[u8]]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for part in parts {
+        hasher.write(part);
+        // A byte that UTF-8 never has.
+        hasher.write_u8(0xff);
+    }
+    hasher.finish()
+}
+
+/// The key of a hash table, so that nobody who chooses names can choose where they land.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed(pub [u64; 2]);
 
 impl Seed {
-    /// The hash of some parts; `["ab", "c"]` and `["a", "bc"]` differ.
+    /// Where an id lands: multiply-shift hashing, which is universal for an odd factor that nobody knows (Dietzfelbinger
+    /// et al., *A reliable randomized algorithm for the closest-pair problem*, J. Algorithms 25, 1997).
     #[must_use]
-    pub fn hash(self, parts: &[&[u8]]) -> u64 {
-        let [key0, key1] = self.0;
-        let mut hasher = SipHasher13::new_with_keys(key0, key1);
-        for part in parts {
-            hasher.write(part);
-            // A byte that UTF-8 never has.
-            hasher.write_u8(0xff);
-        }
-        hasher.finish()
+    pub fn place(self, id: u64) -> u64 {
+        let [key, factor] = self.0;
+        let product = (id ^ key).wrapping_mul(factor | 1);
+        product ^ (product >> 32)
     }
 
     /// A quick hash, for tables that compare what they find: whoever makes collisions gains no more than slowness.

@@ -2,6 +2,8 @@
 
 use hashbrown::HashTable;
 
+use super::Seed;
+
 /// What a value is worth to keep, against its neighbours.
 pub trait Worth {
     /// The value with the least goes first.
@@ -14,9 +16,10 @@ pub trait Worth {
 /// one worthless newcomer, newcomers push out each other.
 const NEIGHBOURHOOD: usize = 8;
 
-/// A map from hashes to values with room for a fixed number of them.
+/// A map from [ids](super::id) to values with room for a fixed number of them.
 #[derive(Debug)]
 pub struct Table<V> {
+    seed: Seed,
     places: HashTable<u32>,
     entries: Vec<(u64, V)>,
     capacity: usize,
@@ -26,9 +29,10 @@ pub struct Table<V> {
 impl<V: Worth> Table<V> {
     /// An empty table. Its memory is taken now: it does not grow later.
     #[must_use]
-    pub fn new(capacity: u32) -> Self {
+    pub fn new(capacity: u32, seed: Seed) -> Self {
         let capacity = (capacity as usize).max(NEIGHBOURHOOD);
-        Self { places: HashTable::with_capacity(capacity), entries: Vec::with_capacity(capacity), capacity, hand: 0 }
+        let places = HashTable::with_capacity(capacity);
+        Self { seed, places, entries: Vec::with_capacity(capacity), capacity, hand: 0 }
     }
 
     /// How many values there are.
@@ -53,7 +57,7 @@ impl<V: Worth> Table<V> {
     #[must_use]
     pub fn find(&self, key: u64) -> Option<u32> {
         let same = |&place: &u32| self.entries.get(place as usize).is_some_and(|(at, _)| *at == key);
-        self.places.find(key, same).copied()
+        self.places.find(self.seed.place(key), same).copied()
     }
 
     /// The value at a place.
@@ -99,8 +103,8 @@ impl<V: Worth> Table<V> {
             None => self.entries.push((key, value)),
         }
         let entries = &self.entries;
-        let rehash = |&place: &u32| entries.get(place as usize).map_or(0, |(key, _)| *key);
-        self.places.insert_unique(key, place as u32, rehash);
+        let rehash = |&place: &u32| entries.get(place as usize).map_or(0, |(key, _)| self.seed.place(*key));
+        self.places.insert_unique(self.seed.place(key), place as u32, rehash);
         place as u32
     }
 
@@ -111,7 +115,7 @@ impl<V: Worth> Table<V> {
         let place = neighbours.min_by_key(worth).unwrap_or(0);
         self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity;
         if let Some((key, _)) = self.entries.get(place)
-            && let Ok(entry) = self.places.find_entry(*key, |&at| at as usize == place)
+            && let Ok(entry) = self.places.find_entry(self.seed.place(*key), |&at| at as usize == place)
         {
             entry.remove();
         }
@@ -131,9 +135,8 @@ mod tests {
 
     #[test]
     fn keeps_what_is_worth_more() {
-        let seed = crate::baseline::Seed([1, 2]);
-        let key = |name: u64| seed.hash(&[&name.to_le_bytes()]);
-        let mut table = Table::new(1024);
+        let key = |name: u64| crate::baseline::id(&[&name.to_le_bytes()]);
+        let mut table = Table::new(1024, Seed([1, 2]));
         for name in 0..1024 {
             table.put(key(name), 100_i64);
         }
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn replaces() {
-        let mut table = Table::new(8);
+        let mut table = Table::new(8, Seed([1, 2]));
         let place = table.put(7, 1_i64);
         assert_eq!(table.put(7, 2), place);
         assert_eq!((table.len(), table.get(7)), (1, Some(&2)));

@@ -7,8 +7,8 @@
 
 use std::cmp::Reverse;
 
-use super::{Detection, Episode, Reason, Severity, attack};
-use crate::baseline::{Digests, Names, Readiness, Seed, Table, Worth};
+use super::{Context, Detection, Reason, Severity, attack};
+use crate::baseline::{Digests, Names, Readiness, Seed, Table, Worth, id};
 use crate::image::{Fit, Known, Lookalike, Reference, ReferenceError};
 use crate::policy::{Action, ImageRule, Mode, Policy, RuleName};
 use crate::record::{quote, same};
@@ -124,17 +124,6 @@ impl Worth for Judged {
 /// The place of a judged text, for [`UnauthorizedImage::judged`].
 pub type Place = u32;
 
-/// What the rule needs to know beside the image.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'c> {
-    /// The policy.
-    pub policy: &'c Policy,
-    /// The time of the observation.
-    pub at: Time,
-    /// How far learning has come.
-    pub readiness: Readiness,
-}
-
 impl UnauthorizedImage {
     /// The rule for a policy, with nothing seen.
     #[must_use]
@@ -143,10 +132,10 @@ impl UnauthorizedImage {
             seed,
             known: Known::default(),
             // As many images as workloads: a workload has few.
-            texts: Table::new(policy.limits.workloads.min(8192)),
+            texts: Table::new(policy.limits.workloads.min(8192), seed),
             clock: 0,
-            digests: Digests::new(policy.limits.workloads),
-            names: Names::new(policy.limits.workloads),
+            digests: Digests::new(policy.limits.workloads, seed),
+            names: Names::new(policy.limits.workloads, seed),
         };
         rule.set_policy(policy);
         rule
@@ -158,7 +147,7 @@ impl UnauthorizedImage {
         for rule in policy.images.rules.iter().filter(|rule| rule.action == Action::Allow) {
             self.known.add_pattern(&rule.pattern);
         }
-        self.texts = Table::new(policy.limits.workloads.min(8192));
+        self.texts = Table::new(policy.limits.workloads.min(8192), self.seed);
     }
 
     /// What is known of the text at a place.
@@ -175,6 +164,7 @@ impl UnauthorizedImage {
         context: Context<'_>,
         found: &mut Vec<Detection>,
     ) -> Option<(Place, usize)> {
+        let begin = found.len();
         let mut shown = None;
         let mut shown_is_offender = false;
         for (index, image) in observation.images.iter().enumerate() {
@@ -187,12 +177,15 @@ impl UnauthorizedImage {
                 shown_is_offender = offends;
             }
         }
+        for detection in found.iter_mut().skip(begin) {
+            detection.baseline = context.readiness;
+        }
         shown
     }
 
     fn look_up(&mut self, text: &[u8], policy: &Policy) -> Place {
         self.clock += 1;
-        let key = self.seed.hash(&[text]);
+        let key = id(&[text]);
         if let Some(place) = self.texts.find(key)
             && let Some(judged) = self.texts.at_mut(place)
             && same(&judged.text, text)
@@ -200,7 +193,7 @@ impl UnauthorizedImage {
             judged.used = self.clock;
             return place;
         }
-        let reference = Reference::parse(text).map(|reference| Named::new(reference, policy, self.seed));
+        let reference = Reference::parse(text).map(|reference| Named::new(reference, policy));
         self.texts.put(key, Judged { text: text.into(), used: self.clock, reference })
     }
 
@@ -261,7 +254,7 @@ impl UnauthorizedImage {
                 }
             }
         }
-        named.judge_digest(&mut self.digests, self.seed, image, observation, context, found);
+        named.judge_digest(&mut self.digests, image, observation, context, found);
     }
 }
 
@@ -297,7 +290,7 @@ impl Judged {
 }
 
 impl Named {
-    fn new(reference: Reference, policy: &Policy, seed: Seed) -> Self {
+    fn new(reference: Reference, policy: &Policy) -> Self {
         let images = &policy.images;
         let mut rules: Vec<u32> = Vec::new();
         let mut near: Option<u32> = None;
@@ -331,7 +324,7 @@ impl Named {
         let pinned = images.pinned.iter().find(|(key, _)| {
             key.strip_prefix(&*name).and_then(|rest| rest.strip_prefix(':')).is_some_and(|key_tag| key_tag == tag)
         });
-        let hash = |parts: &[&str]| seed.hash(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>());
+        let hash = |parts: &[&str]| id(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>());
         Self {
             json: json(&reference),
             rules,
@@ -458,7 +451,6 @@ impl Named {
     fn judge_digest(
         &self,
         digests: &mut Digests,
-        seed: Seed,
         image: &Image<'_>,
         observation: &Observation<'_>,
         context: Context<'_>,
@@ -487,8 +479,8 @@ impl Named {
             {
                 continue;
             }
-            let key = self.tag_key ^ seed.hash(&[&[field, source_code(observation.source)]]);
-            if let Some(drift) = digests.see(key, seed.hash(&[digest]), context.at) {
+            let key = self.tag_key ^ id(&[&[field, source_code(observation.source)]]);
+            if let Some(drift) = digests.see(key, id(&[digest]), context.at) {
                 let observed = String::from_utf8_lossy(digest).into_owned();
                 let tag = self.reference.tag.as_deref().unwrap_or_default();
                 let fixed = looks_immutable(tag);
@@ -510,21 +502,12 @@ impl Named {
 }
 
 fn detection(reason: &'static Reason, message: String, image: &Image<'_>, entity: String) -> Detection {
-    let mut evidence = Vec::new();
+    let mut detection = Detection::new(RuleName::UnauthorizedImage, reason, message);
+    detection.entity = entity;
     if let Some(container) = &image.container {
-        evidence.push(("container", container.to_str().into_owned().into()));
+        detection.evidence.push(("container", container.to_str().into_owned().into()));
     }
-    Detection {
-        rule: RuleName::UnauthorizedImage,
-        reason,
-        severity: reason.severity,
-        score: reason.score,
-        message,
-        evidence,
-        entity,
-        episode: Episode::default(),
-        suppressed: None,
-    }
+    detection
 }
 
 /// The beginning of a message: who does what.

@@ -2,10 +2,27 @@
 
 pub mod ads;
 pub mod image;
+pub mod resource;
+pub mod restart;
 
 use std::borrow::Cow;
 
-use crate::policy::RuleName;
+use crate::baseline::Readiness;
+use crate::policy::{Policy, RuleName};
+use crate::time::Time;
+
+/// What the rules need to know beside the observation.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// The policy.
+    pub policy: &'c Policy,
+    /// The time of the observation.
+    pub at: Time,
+    /// How far learning has come, all workloads together.
+    pub readiness: Readiness,
+    /// The [id](crate::baseline::id) of the observation's workload.
+    pub workload: u64,
+}
 
 /// How much a detection matters, as the report and most SIEMs grade it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -143,12 +160,55 @@ pub struct Detection {
     pub message: String,
     /// The facts behind the sentence.
     pub evidence: Vec<(&'static str, Datum)>,
-    /// What the episode is about, beside the rule, the reason and the workload.
+    /// What the episode is about, beside the rule, the reason and its scope.
     pub entity: String,
+    /// Whose episode it is.
+    pub scope: Scope,
+    /// Whether there is a baseline to judge by.
+    pub baseline: Readiness,
     /// The episode, once it has one.
     pub episode: Episode,
     /// The cause, when the detection does not count.
     pub suppressed: Option<Cow<'static, str>>,
+}
+
+impl Detection {
+    /// What a reason says of a workload by itself, without evidence.
+    #[must_use]
+    pub fn new(rule: RuleName, reason: &'static Reason, message: String) -> Self {
+        Self {
+            rule,
+            reason,
+            severity: reason.severity,
+            score: reason.score,
+            message,
+            evidence: Vec::new(),
+            entity: String::new(),
+            scope: Scope::Workload,
+            baseline: Readiness::Learning,
+            episode: Episode::default(),
+            suppressed: None,
+        }
+    }
+
+    /// Adds a piece of evidence.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, datum: impl Into<Datum>) -> Self {
+        self.evidence.push((name, datum.into()));
+        self
+    }
+}
+
+/// Whose an episode is: detections in many records are one episode when they are about the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// The workload's.
+    #[default]
+    Workload,
+    /// That of all workloads of the namespace together.
+    Namespace,
+    /// That of all workloads of the cluster together.
+    Cluster,
 }
 
 /// Where a detection stands in a series of equal ones.

@@ -42,12 +42,12 @@ impl Memo {
     /// Remembers nothing yet.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { seed, clean: Table::new(CAPACITY), clock: 0, members: Vec::new() }
+        Self { seed, clean: Table::new(CAPACITY, seed), clock: 0, members: Vec::new() }
     }
 
     /// Forgets all: the policy is another.
     pub fn clear(&mut self) {
-        self.clean = Table::new(CAPACITY);
+        self.clean = Table::new(CAPACITY, self.seed);
     }
 
     /// The place that the record has here; none when it is not of a kind that repeats itself.

@@ -2,13 +2,15 @@
 
 mod memo;
 
-use crate::baseline::{Due, Episodes, Learning, Seed};
-use crate::detect::Detection;
-use crate::detect::image::{Context, Place, UnauthorizedImage};
+use crate::baseline::{Due, Episodes, Learning, Seed, id};
+use crate::detect::image::{Place, UnauthorizedImage};
+use crate::detect::resource::Resources;
+use crate::detect::restart::Restarts;
+use crate::detect::{Context, Detection, Scope};
 use crate::enrich::{self, Verdict};
 use crate::image::Reference;
 use crate::policy::{Enrich, Excuse, Loaded};
-use crate::record::{Fields, Invalid, Key, Scanner, Shape, splice};
+use crate::record::{Fields, Invalid, Key, Scanner, Shape, Text, splice};
 use crate::source::envelope::{self, Line};
 use crate::source::{self, Observation, Observations, Reader, keys};
 use crate::time::Time;
@@ -54,7 +56,6 @@ const CLOCK_SKEW: i64 = 300;
 #[derive(Debug)]
 pub struct Engine {
     loaded: Loaded,
-    seed: Seed,
     /// The members that sources read, and the one that the enrichment stands under.
     shape: Shape,
     own: Key,
@@ -62,6 +63,8 @@ pub struct Engine {
     inner: Scanner,
     reader: Reader,
     images: UnauthorizedImage,
+    restarts: Restarts,
+    resources: Resources,
     memo: Memo,
     learning: Learning,
     episodes: Episodes,
@@ -91,10 +94,11 @@ impl Engine {
         let (shape, own) = shape(&loaded);
         Self {
             images: UnauthorizedImage::new(&loaded.policy, seed),
-            episodes: Episodes::new(loaded.policy.limits.workloads),
+            restarts: Restarts::new(&loaded.policy, seed),
+            resources: Resources::new(&loaded.policy, seed),
+            episodes: Episodes::new(loaded.policy.limits.workloads, seed),
             memo: Memo::new(seed),
             loaded,
-            seed,
             shape,
             own,
             scanner: Scanner::default(),
@@ -234,8 +238,12 @@ impl Engine {
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
-            let context = Context { policy, at, readiness };
+            let context = Context { policy, at, readiness, workload: observation.workload.id() };
             let image = self.images.judge(observation, context, &mut judgement.detections);
+            if !observation.facts.is_empty() {
+                self.restarts.judge(observation, context, &mut judgement.detections);
+                self.resources.judge(observation, context, &mut judgement.detections);
+            }
             let found = judgement.detections.len() > before;
             if judgement.shown.is_none() || (found && before == 0) {
                 judgement.shown = Some((index, image));
@@ -244,7 +252,7 @@ impl Engine {
                 let place = image.and_then(|(place, _)| self.images.judged(place));
                 let reference = place.and_then(|judged| judged.reference());
                 for detection in judgement.detections.iter_mut().skip(before) {
-                    settle(detection, observation, reference, at, &self.loaded, &mut self.episodes, self.seed);
+                    settle(detection, observation, reference, at, &self.loaded, &mut self.episodes);
                 }
             }
         }
@@ -281,7 +289,6 @@ impl Engine {
             subject: shown.map(|(subject, _)| subject),
             image,
             detections,
-            readiness: self.learning.readiness(self.loaded.policy.baseline.learn_for),
             policy: &self.loaded.id,
             error: judgement.error.as_deref(),
             at: judgement.at,
@@ -321,7 +328,6 @@ fn settle(
     at: Time,
     loaded: &Loaded,
     episodes: &mut Episodes,
-    seed: Seed,
 ) {
     let workload = &observation.workload;
     let excused = loaded.policy.excuse(workload, image, detection.rule, detection.reason.id, at);
@@ -332,22 +338,25 @@ fn settle(
         detection.evidence.push(("downgraded_by", excused.cause.clone().into()));
         detection.severity = detection.severity.downgraded();
     }
+    let (namespace, kind, name) = match detection.scope {
+        Scope::Workload => (&workload.namespace, &workload.kind, &workload.name),
+        Scope::Namespace => (&workload.namespace, &Text::default(), &Text::default()),
+        Scope::Cluster => (&Text::default(), &Text::default(), &Text::default()),
+    };
     let parts = [
         detection.rule.as_str().as_bytes(),
         detection.reason.id.as_bytes(),
         workload.cluster.as_bytes(),
-        workload.namespace.as_bytes(),
-        workload.kind.as_bytes(),
-        workload.name.as_bytes(),
+        namespace.as_bytes(),
+        kind.as_bytes(),
+        name.as_bytes(),
         detection.entity.as_bytes(),
     ];
     let suppresses = |excused: &crate::policy::Excused| excused.action == Excuse::Suppress;
     if let Some(excused) = excused.filter(suppresses) {
         detection.suppressed = Some(excused.cause.into());
     }
-    let key = seed.hash(&parts);
-    let name = Seed([0, 0]).hash(&parts);
-    let (episode, due) = episodes.see(key, name, at, &loaded.policy.alerts, detection.suppressed.is_some());
+    let (episode, due) = episodes.see(id(&parts), at, &loaded.policy.alerts, detection.suppressed.is_some());
     detection.episode = episode;
     if detection.suppressed.is_none() {
         detection.suppressed = match due {

@@ -4,7 +4,6 @@ mod ecs;
 mod native;
 mod ocsf;
 
-use crate::baseline::Readiness;
 use crate::detect::image::Judged;
 use crate::detect::{Datum, Detection, Technique};
 use crate::policy::Format;
@@ -23,8 +22,6 @@ pub struct Verdict<'v, 'a> {
     pub image: Option<(&'v Judged, Option<&'v Digest<'a>>)>,
     /// What the rules found.
     pub detections: &'v [Detection],
-    /// How far learning has come.
-    pub readiness: Readiness,
     /// The policy's id.
     pub policy: &'v str,
     /// Why the record could not be judged, or not wholly.

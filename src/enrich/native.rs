@@ -69,12 +69,12 @@ pub(super) fn write_detections(verdict: &Verdict<'_, '_>, object: &mut Writer<'_
     }
     let mut detections = Writer::array(object.name("detections"));
     for detection in verdict.detections {
-        write_detection(detection, verdict, detections.element());
+        write_detection(detection, detections.element());
     }
     detections.end();
 }
 
-fn write_detection(detection: &Detection, verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
+fn write_detection(detection: &Detection, out: &mut Vec<u8>) {
     let mut object = Writer::object(out);
     object.text("rule", detection.rule.as_str());
     object.text("reason", detection.reason.id);
@@ -93,7 +93,7 @@ fn write_detection(detection: &Detection, verdict: &Verdict<'_, '_>, out: &mut V
     object.text("episode", episode_id(detection.episode.id));
     object.text("state", detection.episode.state.as_str());
     object.number("count", f64::from(detection.episode.count));
-    object.text("baseline", verdict.readiness.as_str());
+    object.text("baseline", detection.baseline.as_str());
     match &detection.suppressed {
         Some(cause) => object.text("suppressed", cause.as_bytes()),
         None => object.name("suppressed").extend_from_slice(b"null"),

@@ -186,6 +186,15 @@ pub struct Workload<'a> {
     pub name: Text<'a>,
 }
 
+impl Workload<'_> {
+    /// The [id](crate::baseline::id) of the workload.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        let Self { cluster, namespace, kind, name } = self;
+        crate::baseline::id(&[cluster.as_bytes(), namespace.as_bytes(), kind.as_bytes(), name.as_bytes()])
+    }
+}
+
 impl Default for Workload<'_> {
     fn default() -> Self {
         let unknown = || Text::from("-");
