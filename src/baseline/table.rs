@@ -3,11 +3,19 @@
 use hashbrown::HashTable;
 
 use super::Seed;
+use crate::time::DAY;
 
 /// What a value is worth to keep, against its neighbours.
 pub trait Worth {
     /// The value with the least goes first.
     fn worth(&self) -> i64;
+}
+
+/// The worth of what was first and last seen at two times: what has been there for long is kept for long, up to two
+/// months, while it is not seen. So a flood of new names pushes out itself, and neither the quiet nor the slow.
+#[must_use]
+pub fn lasting(first: i64, last: i64) -> i64 {
+    last.saturating_add(last.saturating_sub(first).clamp(0, 2 * DAY) * 30)
 }
 
 /// How many values compete for the place of a new one.
@@ -81,6 +89,11 @@ impl<V: Worth> Table<V> {
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         let place = self.find(key)?;
         self.at_mut(place)
+    }
+
+    /// All values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.iter_mut().map(|(_, value)| value)
     }
 
     /// All keys and values.

@@ -1,8 +1,9 @@
 //! The engine: one policy, one state; records go in one by one and come out enriched.
 
+mod clock;
 mod memo;
 
-use crate::baseline::{Due, Episodes, Learning, Seed, id};
+use crate::baseline::{Containers, Due, Episodes, Learning, Seed, id};
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
@@ -14,6 +15,7 @@ use crate::record::{Fields, Invalid, Key, Scanner, Shape, Text, splice};
 use crate::source::envelope::{self, Line};
 use crate::source::{self, Observation, Observations, Reader, keys};
 use crate::time::Time;
+use clock::Clock;
 use memo::Memo;
 
 /// What became of a record.
@@ -32,9 +34,6 @@ pub enum Outcome {
     /// No JSON object: it came out as it went in.
     Invalid(Invalid),
 }
-
-/// A record's time that lies further ahead of the shipper's than this, in seconds, is a clock that is wrong.
-const CLOCK_SKEW: i64 = 300;
 
 /// Judges records, one after the other.
 ///
@@ -63,6 +62,7 @@ pub struct Engine {
     inner: Scanner,
     reader: Reader,
     images: UnauthorizedImage,
+    containers: Containers,
     restarts: Restarts,
     resources: Resources,
     memo: Memo,
@@ -70,8 +70,7 @@ pub struct Engine {
     episodes: Episodes,
     /// The enrichment of the last record that was judged.
     written: Vec<u8>,
-    /// The time of the last record that had one: that of a record that has none.
-    now: Time,
+    clock: Clock,
 }
 
 /// What the observations of one record come to.
@@ -94,6 +93,7 @@ impl Engine {
         let (shape, own) = shape(&loaded);
         Self {
             images: UnauthorizedImage::new(&loaded.policy, seed),
+            containers: Containers::new(loaded.policy.limits.workloads, seed),
             restarts: Restarts::new(&loaded.policy, seed),
             resources: Resources::new(&loaded.policy, seed),
             episodes: Episodes::new(loaded.policy.limits.workloads, seed),
@@ -106,7 +106,7 @@ impl Engine {
             reader: Reader::default(),
             learning: Learning::default(),
             written: Vec::new(),
-            now: Time::default(),
+            clock: Clock::default(),
         }
     }
 
@@ -114,6 +114,7 @@ impl Engine {
     pub fn set_policy(&mut self, loaded: Loaded) {
         (self.shape, self.own) = shape(&loaded);
         self.images.set_policy(&loaded.policy);
+        self.restarts.set_policy(&loaded.policy);
         self.memo.clear();
         self.loaded = loaded;
     }
@@ -164,13 +165,14 @@ impl Engine {
         time: Option<Time>,
         out: &mut Vec<u8>,
     ) -> Outcome {
+        self.clock.trust(time.is_some());
         let time = time.or_else(|| source::time(fields));
         let place = if self.loaded.policy.ends() { None } else { self.memo.place(fields) };
         if let Some((source, enrichment)) = place.and_then(|place| self.memo.get(place)) {
             let member = |out: &mut Vec<u8>| out.extend_from_slice(enrichment);
             splice(fields.record(), fields.close(), fields.members(self.own), member, out);
-            self.now = observed_at(source::own_time(source, fields), time, self.now);
-            self.learning.see(self.now);
+            let at = self.clock.see(source::own_time(source, fields), time);
+            self.learning.see(at);
             return Outcome::Clean;
         }
         if let Some(observations) = source::observe(fields, &mut self.reader) {
@@ -223,25 +225,25 @@ impl Engine {
 
     fn judge<'a>(
         &mut self,
-        observations: Observations<'a>,
+        mut observations: Observations<'a>,
         time: Option<Time>,
         error: Option<String>,
     ) -> Judgement<'a> {
-        let mut judgement = Judgement { at: time.unwrap_or(self.now), error, ..Judgement::default() };
-        for (index, observation) in observations.iter().enumerate() {
-            let at = observed_at(observation.time, time, self.now);
-            self.now = at;
+        let mut judgement = Judgement { at: time.unwrap_or(self.clock.now()), error, ..Judgement::default() };
+        for (index, observation) in observations.iter_mut().enumerate() {
+            let at = self.clock.see(observation.time, time);
             if index == 0 {
                 judgement.at = at;
             }
             self.learning.see(at);
+            self.containers.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
             let context = Context { policy, at, readiness, workload: observation.workload.id() };
             let image = self.images.judge(observation, context, &mut judgement.detections);
             if !observation.facts.is_empty() {
-                self.restarts.judge(observation, context, &mut judgement.detections);
+                self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
             }
             let found = judgement.detections.len() > before;
@@ -309,15 +311,6 @@ fn shape(loaded: &Loaded) -> (Shape, Key) {
     shape.keep_all(own);
     memo::PASSING.into_iter().for_each(|key| shape.pass(key));
     (shape, own)
-}
-
-/// The time of an observation: its own, unless that lies in the shipper's future.
-fn observed_at(own: Option<Time>, time: Option<Time>, now: Time) -> Time {
-    match (own, time) {
-        (Some(own), Some(shipper)) if own.since(shipper) > CLOCK_SKEW => shipper,
-        (Some(own), _) => own,
-        (None, shipper) => shipper.unwrap_or(now),
-    }
 }
 
 /// Decides whether a detection counts: excuses first, then its episode.
