@@ -21,6 +21,11 @@ impl Slot {
     fn end(self) -> u32 {
         self.end & !ESCAPED
     }
+
+    /// Where it stands; none when it is no value.
+    pub fn range(self) -> Option<std::ops::Range<usize>> {
+        (self.end != 0).then(|| self.start as usize..self.end() as usize)
+    }
 }
 
 /// A value of a key that may have many.

@@ -171,6 +171,16 @@ pub struct Workload<'a> {
     pub name: Text<'a>,
 }
 
+impl Workload<'_> {
+    /// The same workload with a life of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Workload<'static> {
+        let Self { cluster, namespace, kind, name } = self;
+        let [cluster, namespace, kind, name] = [cluster, namespace, kind, name].map(Text::into_owned);
+        Workload { cluster, namespace, kind, name }
+    }
+}
+
 impl Default for Workload<'_> {
     fn default() -> Self {
         let unknown = || Text::from("-");
