@@ -215,14 +215,16 @@ impl Engine {
             out.extend_from_slice(record);
             return Some(outcome);
         }
-        let member = |out: &mut Vec<u8>| {
-            out.extend_from_slice(&answer.enrichment);
-            if let Some((count, rest)) = count {
-                enrich::write_count(count, out);
-                out.extend_from_slice(rest);
-            }
-        };
-        splice(record, fields.close(), std::iter::empty(), member, out);
+        // What `splice` would do: a record that has an answer has members, and none of its own name.
+        let (before, behind) = record.split_at_checked(fields.close())?;
+        out.extend_from_slice(before);
+        out.push(b',');
+        out.extend_from_slice(&answer.enrichment);
+        if let Some((count, rest)) = count {
+            enrich::write_count(count, out);
+            out.extend_from_slice(rest);
+        }
+        out.extend_from_slice(behind);
         Some(outcome)
     }
 

@@ -31,8 +31,9 @@ pub struct Known<V> {
     words: Vec<u64>,
     branches: HashTable<Branch>,
     values: Vec<V>,
-    /// The free values of the text at hand, by key.
+    /// The free values of the text at hand, by key; and those keys.
     slots: Vec<Slot>,
+    set: Vec<Key>,
     seed: u64,
 }
 
@@ -77,8 +78,8 @@ impl<V> Known<V> {
     /// Knows nothing. `seed` keys the hash table.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let (nodes, words, values, slots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { nodes, words, branches: HashTable::new(), values, slots, seed }
+        let (nodes, words, values, slots, set) = <_>::default();
+        Self { nodes, words, branches: HashTable::new(), values, slots, set, seed }
     }
 
     /// Forgets all.
@@ -102,7 +103,11 @@ impl<V> Known<V> {
     #[inline]
     pub fn find<'a>(&mut self, text: &'a [u8]) -> Option<(Fields<'a, '_>, &mut V)> {
         let mut node = self.nodes.first()?;
-        self.slots.fill(Slot::default());
+        while let Some(key) = self.set.pop() {
+            if let Some(slot) = self.slots.get_mut(usize::from(key.0)) {
+                *slot = Slot::default();
+            }
+        }
         let mut rest = text;
         let (value, tail) = loop {
             match self.behind(node, rest) {
@@ -128,6 +133,7 @@ impl<V> Known<V> {
                         && let Some(place) = self.slots.get_mut(usize::from(key.0))
                     {
                         *place = slot;
+                        self.set.push(key);
                     }
                     rest = text.get(end..)?;
                     node = self.nodes.get(next as usize)?;
@@ -147,30 +153,17 @@ impl<V> Known<V> {
     /// is left from there on.
     #[inline(always)]
     fn behind<'t>(&self, node: &Node, text: &'t [u8]) -> Result<&'t [u8], (u32, &'t [u8])> {
-        let mut rest = text;
-        let mut words = self.words.get(node.start as usize..node.end as usize).unwrap_or_default();
-        // Four words in each round: counting and testing would cost more than the comparison.
-        while let (Some(([a, b, c, d], more)), Some((chunk, behind))) =
-            (words.split_first_chunk::<4>(), rest.split_first_chunk::<32>())
-        {
-            let ([e, f, g, h], _) = chunk.as_chunks::<8>() else { break };
-            let read = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-            if (a ^ read(e)) | (b ^ read(f)) | (c ^ read(g)) | (d ^ read(h)) != 0 {
-                break;
-            }
-            (words, rest) = (more, behind);
-        }
-        while let Some((word, more)) = words.split_first() {
-            match rest.split_first_chunk::<8>() {
-                Some((chunk, behind)) if u64::from_le_bytes(*chunk) == *word => (words, rest) = (more, behind),
-                _ => return Err((node.end - words.len() as u32, rest)),
-            }
+        let words = self.words.get(node.start as usize..node.end as usize).unwrap_or_default();
+        let same = same_words(words, text.as_chunks().0);
+        let rest = text.get(same * 8..).unwrap_or_default();
+        if same < words.len() {
+            return Err((node.start + same as u32, rest));
         }
         let word = match rest.first_chunk::<8>() {
             Some(chunk) => u64::from_le_bytes(*chunk),
             None => padded(rest),
         };
-        // The shift takes the bits modulo 64: no bits are no mask.
+        // No bits are no mask.
         let mask = (1_u64 << (node.tail_bits & 63)).wrapping_sub(1);
         match rest.get((node.tail_bits >> 3) as usize..) {
             Some(behind) if (word ^ node.tail) & mask == 0 => Ok(behind),
@@ -291,6 +284,30 @@ fn parts(fields: &Fields<'_, '_>) -> Option<Vec<Part>> {
         at = end;
     }
     Some(parts)
+}
+
+/// How many words are the same from the beginning on.
+///
+/// Four in each round: an interpreter would count and test for longer than it compares.
+#[inline(always)]
+fn same_words(words: &[u64], chunks: &[[u8; 8]]) -> usize {
+    let mut same = 0;
+    for (four, [a, b, c, d]) in words.as_chunks::<4>().0.iter().zip(chunks.as_chunks::<4>().0) {
+        let read = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
+        let [e, f, g, h] = four;
+        if (read(a) ^ e) | (read(b) ^ f) | (read(c) ^ g) | (read(d) ^ h) != 0 {
+            break;
+        }
+        same += 4;
+    }
+    let rest = words.get(same..).unwrap_or_default().iter().zip(chunks.get(same..).unwrap_or_default());
+    for (word, chunk) in rest {
+        if u64::from_le_bytes(*chunk) != *word {
+            break;
+        }
+        same += 1;
+    }
+    same
 }
 
 /// Up to seven bytes as a word, little-endian.

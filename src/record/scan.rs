@@ -496,16 +496,16 @@ pub(super) fn number(text: &[u8], at: usize) -> Result<usize> {
     Ok(end)
 }
 
+/// Whether eight bytes are digits: none of them leaves the high nibble 3, with or without six more.
+#[inline(always)]
+pub(super) fn are_digits(word: u64) -> bool {
+    (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) == ONES * 0x30 && word & (ONES * 0xf0) == ONES * 0x30
+}
+
 /// The offset behind the digits that begin at `at`; at least one has to.
 fn digits(text: &[u8], at: usize) -> Result<usize> {
     let mut end = at;
-    // Eight digits at a time: no byte of them leaves the high nibble 3, with or without six more.
-    while let Some(chunk) = text.get(end..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        if (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) != ONES * 0x30 || word & (ONES * 0xf0) != ONES * 0x30
-        {
-            break;
-        }
+    while word(text, end).is_some_and(are_digits) {
         end += 8;
     }
     while let Some(b'0'..=b'9') = byte(text, end) {
