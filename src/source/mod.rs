@@ -193,6 +193,14 @@ impl Workload<'_> {
         let Self { cluster, namespace, kind, name } = self;
         crate::baseline::id(&[cluster.as_bytes(), namespace.as_bytes(), kind.as_bytes(), name.as_bytes()])
     }
+
+    /// The same workload with a life of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Workload<'static> {
+        let Self { cluster, namespace, kind, name } = self;
+        let [cluster, namespace, kind, name] = [cluster, namespace, kind, name].map(Text::into_owned);
+        Workload { cluster, namespace, kind, name }
+    }
 }
 
 impl Default for Workload<'_> {
