@@ -83,6 +83,7 @@ keys! {
         // containerd and CRI-O.
         LOG_MSG = "/msg",
         CRIO_DESCRIPTION = "/description",
+        CRIO_CONTAINER = "/containerID",
         NERDCTL_TOPIC = "/Topic",
         NERDCTL_EVENT = "/Event",
         NERDCTL_TIMESTAMP = "/Timestamp",
