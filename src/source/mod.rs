@@ -15,6 +15,7 @@ mod kubernetes_object;
 mod object;
 mod opentelemetry;
 mod owner;
+mod status;
 mod swarm;
 mod tetragon;
 
@@ -157,7 +158,8 @@ pub struct Observation<'a> {
     pub time: Option<Time>,
     /// To whom.
     pub workload: Workload<'a>,
-    /// The runtime's id of the one container that it is about, 64 hexadecimal digits or the first 12 of them.
+    /// The runtime's id of the one container that it is about: 64 hexadecimal digits or the first 12 of them, or how
+    /// many more a source has. Two are of the same container when their first 12 are the same.
     pub container: Option<Text<'a>>,
     /// The images that it names.
     pub images: Vec<Image<'a>>,
