@@ -25,6 +25,9 @@ pub struct Told {
     pub(crate) at: i64,
 }
 
+/// No record tells of more restarts than this; if it does, it is wrong.
+const MOST: u32 = 1000;
+
 /// For how long two views may be apart, in seconds.
 const APART: i64 = 300;
 
@@ -70,6 +73,7 @@ impl Series {
     /// before.
     pub fn count(&mut self, view: View, count: u32, from: i64, at: i64) -> u32 {
         let patience = APART.max(at.saturating_sub(from));
+        let count = count.min(MOST);
         let mut new = count;
         for (place, told) in self.told.iter_mut().enumerate() {
             if at.saturating_sub(told.at) > patience {
