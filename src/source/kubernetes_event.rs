@@ -20,7 +20,7 @@
 
 use once_cell::sync::Lazy;
 
-use super::object::Images;
+use super::object::{Images, Noun, noun};
 use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
 use crate::record::{Fields, Shape, Text, Value, keys};
 use crate::time::Time;
@@ -149,8 +149,7 @@ impl<'a> Event<'a> {
             (Saying::OutOfMemory, b"Pod" | b"Node") => Some(Fact::OutOfMemory),
             (Saying::Node, b"Node") => Some(Fact::NodeChange { node: self.name.clone()? }),
             // A Job makes pods in place of those that fail.
-            (Saying::Rollout, b"Deployment" | b"ReplicaSet" | b"StatefulSet" | b"DaemonSet")
-            | (Saying::Rollout, b"ReplicationController" | b"DeploymentConfig") => Some(Fact::Rollout),
+            (Saying::Rollout, kind) if noun(kind).is_some_and(Noun::rolls_out) => Some(Fact::Rollout),
             _ => None,
         }
     }
