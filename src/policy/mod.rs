@@ -6,6 +6,7 @@ mod decode;
 pub(crate) mod document;
 mod excuse;
 mod json_schema;
+mod letters;
 mod lint;
 pub(crate) mod scalar;
 mod schema;
