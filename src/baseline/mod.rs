@@ -18,8 +18,6 @@ use siphasher::sip::SipHasher13;
 
 /// A map whose keys come from the policy, or are hashes already: nobody floods it.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, BuildHasherDefault<SipHasher13>>;
-/// A set of the same.
-pub(crate) type Set<T> = hashbrown::HashSet<T, BuildHasherDefault<SipHasher13>>;
 
 /// Hashes names with a key, so that nobody who chooses them can choose where they land.
 ///

@@ -1,33 +1,31 @@
 //! Which registries and repositories were seen while learning.
 
-use super::Set;
+use super::table::Index;
 
 /// A set of hashes with room for a fixed number. When it is full it learns no more: what is not learned is reported
 /// later, which is the safe side.
 #[derive(Debug)]
 pub struct Names {
-    seen: Set<u64>,
-    capacity: usize,
+    seen: Index,
 }
 
 impl Names {
     /// An empty set; its memory is taken now.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
-        let capacity = capacity as usize;
-        Self { seen: Set::with_capacity_and_hasher(capacity, <_>::default()), capacity }
+        Self { seen: Index::new(capacity as usize) }
     }
 
     /// Whether the name was learned.
     #[must_use]
     pub fn has(&self, name: u64) -> bool {
-        self.seen.contains(&name)
+        self.seen.find(name).is_some()
     }
 
     /// Learns a name.
     pub fn learn(&mut self, name: u64) {
-        if self.seen.len() < self.capacity {
-            self.seen.insert(name);
+        if !self.has(name) && !self.seen.is_full() {
+            self.seen.put(name, self.seen.len());
         }
     }
 }
