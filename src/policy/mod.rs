@@ -5,6 +5,7 @@ mod check;
 mod decode;
 pub(crate) mod document;
 mod excuse;
+#[cfg(not(target_family = "wasm"))]
 mod json_schema;
 mod letters;
 mod lint;
@@ -13,6 +14,7 @@ mod schema;
 mod types;
 
 pub use excuse::Excused;
+#[cfg(not(target_family = "wasm"))]
 pub use json_schema::json_schema;
 pub use types::*;
 
