@@ -5,7 +5,7 @@
 //! the fields that the rule's output names, under their dotted names, each of which may be missing, `null` or `<NA>`.
 //! The id of a container is `host` for what runs outside of any.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::{by_id, is_image_id, unnamed};
 use super::keys::{FALCO_FIELDS as OUTPUT_FIELDS, FALCO_PRIORITY as PRIORITY, FALCO_RULE as RULE, TIME};
@@ -28,7 +28,7 @@ keys! {
     }
 }
 
-static OUTPUT: Lazy<Shape> = Lazy::new(|| Shape::new(OUTPUT_KEYS));
+static OUTPUT: LazyLock<Shape> = LazyLock::new(|| Shape::new(OUTPUT_KEYS));
 
 /// Reads an alert about a container; none when it is about the host.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

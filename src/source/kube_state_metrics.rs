@@ -5,7 +5,7 @@
 //!
 //! [kube-state-metrics]: https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/workload/pod-metrics.md
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::Images;
 use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
@@ -29,7 +29,7 @@ keys! {
     }
 }
 
-static TAGS: Lazy<Shape> = Lazy::new(|| Shape::new(TAGS_KEYS));
+static TAGS: LazyLock<Shape> = LazyLock::new(|| Shape::new(TAGS_KEYS));
 
 /// Reads a record that is a sample of a series about a pod.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

@@ -2,7 +2,7 @@
 //! (`{"type":"ADDED","object":{…}}`), lists of objects. Programs that read objects of one kind write them without the
 //! kind: pods are known all the same.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::{self, Images, MOST, OTHER, Verb, noun};
 use super::{Observation, Observations, Reader, Source, keys as record, kubernetes_event};
@@ -21,7 +21,7 @@ keys! {
     }
 }
 
-static DOCUMENT: Lazy<Shape> = Lazy::new(|| Shape::new(DOCUMENT_KEYS));
+static DOCUMENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(DOCUMENT_KEYS));
 
 /// Reads a record that is a Kubernetes object, a list of them, or a watch's account of one.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

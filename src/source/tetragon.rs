@@ -5,7 +5,7 @@
 //! its pod or at least the id of its container; members without a value are left out. Processes of the host have
 //! neither.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::by_id;
 use super::keys::{
@@ -47,7 +47,7 @@ keys! {
     }
 }
 
-static EVENT: Lazy<Shape> = Lazy::new(|| Shape::new(EVENT_KEYS));
+static EVENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(EVENT_KEYS));
 
 /// Reads an event of a process in a container.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
