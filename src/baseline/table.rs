@@ -27,10 +27,9 @@ const NEIGHBOURHOOD: usize = 8;
 /// A map from [ids](super::id) to values with room for a fixed number of them.
 #[derive(Debug)]
 pub struct Table<V> {
-    seed: Seed,
-    places: HashTable<u32>,
-    entries: Vec<(u64, V)>,
-    capacity: usize,
+    index: Index,
+    /// The values, each at the place of its key.
+    values: Vec<V>,
     hand: usize,
 }
 
@@ -39,44 +38,42 @@ impl<V: Worth> Table<V> {
     #[must_use]
     pub fn new(capacity: u32, seed: Seed) -> Self {
         let capacity = (capacity as usize).max(NEIGHBOURHOOD);
-        let places = HashTable::with_capacity(capacity);
-        Self { seed, places, entries: Vec::with_capacity(capacity), capacity, hand: 0 }
+        Self { index: Index::new(capacity, seed), values: Vec::with_capacity(capacity), hand: 0 }
     }
 
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.index.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Whether a new value would push out another.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entries.len() == self.capacity
+        self.index.is_full()
     }
 
     /// The place of a key, for [`at`](Self::at). It holds until the next [`put`](Self::put).
     #[must_use]
     pub fn find(&self, key: u64) -> Option<u32> {
-        let same = |&place: &u32| self.entries.get(place as usize).is_some_and(|(at, _)| *at == key);
-        self.places.find(self.seed.place(key), same).copied()
+        self.index.find(key)
     }
 
     /// The value at a place.
     #[must_use]
     pub fn at(&self, place: u32) -> Option<&V> {
-        self.entries.get(place as usize).map(|(_, value)| value)
+        self.values.get(place as usize)
     }
 
     /// The value at a place, to be changed.
     pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
-        self.entries.get_mut(place as usize).map(|(_, value)| value)
+        self.values.get_mut(place as usize)
     }
 
     /// The value of a key.
@@ -93,46 +90,83 @@ impl<V: Worth> Table<V> {
 
     /// All values, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.iter_mut().map(|(_, value)| value)
+        self.values.iter_mut()
     }
 
     /// All keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
-        self.entries.iter().map(|(key, value)| (*key, value))
+        self.index.keys.iter().copied().zip(&self.values)
     }
 
     /// Puts a value for a key and gives its place. Where the table is full, the value worth least of a neighbourhood
     /// makes room.
     pub fn put(&mut self, key: u64, value: V) -> u32 {
-        if let Some(place) = self.find(key) {
-            if let Some(at) = self.at_mut(place) {
-                *at = value;
-            }
-            return place;
-        }
-        let place = if self.is_full() { self.make_room() } else { self.entries.len() };
-        match self.entries.get_mut(place) {
-            Some(entry) => *entry = (key, value),
-            None => self.entries.push((key, value)),
-        }
-        let entries = &self.entries;
-        let rehash = |&place: &u32| entries.get(place as usize).map_or(0, |(key, _)| self.seed.place(*key));
-        self.places.insert_unique(self.seed.place(key), place as u32, rehash);
-        place as u32
-    }
-
-    /// Takes the value worth least of the next neighbourhood out of the index and gives its place.
-    fn make_room(&mut self) -> usize {
-        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % self.capacity);
-        let worth = |place: &usize| self.entries.get(*place).map_or(i64::MIN, |(_, value)| value.worth());
-        let place = neighbours.min_by_key(worth).unwrap_or(0);
-        self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity;
-        if let Some((key, _)) = self.entries.get(place)
-            && let Ok(entry) = self.places.find_entry(self.seed.place(*key), |&at| at as usize == place)
-        {
-            entry.remove();
+        let place = self.find(key).unwrap_or_else(|| {
+            let place = if self.is_full() { self.worthless() } else { self.len() };
+            self.index.put(key, place)
+        });
+        match self.values.get_mut(place as usize) {
+            Some(at) => *at = value,
+            None => self.values.push(value),
         }
         place
+    }
+
+    /// The place of the value worth least of the next neighbourhood.
+    fn worthless(&mut self) -> usize {
+        let capacity = self.index.capacity;
+        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % capacity);
+        let place = neighbours.min_by_key(|&place| self.values.get(place).map_or(i64::MIN, V::worth)).unwrap_or(0);
+        self.hand = (self.hand + NEIGHBOURHOOD) % capacity;
+        place
+    }
+}
+
+/// The keys of a table, and where they are. It knows nothing of the values: all tables share its code, of which the
+/// guests would otherwise hold a kilobyte for each kind of value.
+#[derive(Debug)]
+pub(super) struct Index {
+    seed: Seed,
+    places: HashTable<u32>,
+    keys: Vec<u64>,
+    capacity: usize,
+}
+
+impl Index {
+    /// Room for so many keys. Its memory is taken now: it does not grow later.
+    pub fn new(capacity: usize, seed: Seed) -> Self {
+        Self { seed, places: HashTable::with_capacity(capacity), keys: Vec::with_capacity(capacity), capacity }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is no room for another one.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    /// The place of a key.
+    pub fn find(&self, key: u64) -> Option<u32> {
+        self.places.find(self.seed.place(key), |&place| self.keys.get(place as usize) == Some(&key)).copied()
+    }
+
+    /// Gives a place to a new key: that of another one, which goes, or the next.
+    pub fn put(&mut self, key: u64, place: usize) -> u32 {
+        match self.keys.get_mut(place) {
+            Some(at) => {
+                let old = std::mem::replace(at, key);
+                if let Ok(entry) = self.places.find_entry(self.seed.place(old), |&at| at as usize == place) {
+                    entry.remove();
+                }
+            }
+            None => self.keys.push(key),
+        }
+        let rehash = |&place: &u32| self.keys.get(place as usize).map_or(0, |&key| self.seed.place(key));
+        self.places.insert_unique(self.seed.place(key), place as u32, rehash);
+        place as u32
     }
 }
 

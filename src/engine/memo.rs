@@ -134,8 +134,8 @@ mod tests {
         let digest = second % 2;
         match kind {
             0 | 1 => format!(
-                r#"{{"Type":"container","Action":"{}","Actor":{{"ID":"f{container}","Attributes":{{"image":"{image}","name":"n{container}","com.docker.compose.project":"{project}","com.docker.compose.service":"s","exitCode":"{second}"}}}},"time":{time},"timeNano":{time}000000000}}"#,
-                ["start", "die"][usize::from(kind)],
+                r#"{{"Type":"container","Action":"{}","Actor":{{"ID":"f{container}","Attributes":{{"image":"{image}","name":"n{container}","com.docker.compose.project":"{project}","com.docker.compose.service":"s","exitCode":"1","execID":"{second}"}}}},"time":{time},"timeNano":{time}000000000}}"#,
+                ["exec_start: sh", "die"][usize::from(kind)],
             ),
             2 => format!(r#"{{"status":"start","id":"f{container}","from":"{image}","time":{time}}}"#),
             3 => format!(

@@ -19,7 +19,7 @@
 //! workload. An image that is pulled gets three names, hence three events: with its tag, with its digest, and its ID
 //! alone. The last is no reference.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::{by_id, fact_of, is_image_id, unnamed};
 use super::envelope::string_end;
@@ -41,7 +41,7 @@ keys! {
     }
 }
 
-static SUBJECT: Lazy<Shape> = Lazy::new(|| Shape::new(SUBJECT_KEYS));
+static SUBJECT: LazyLock<Shape> = LazyLock::new(|| Shape::new(SUBJECT_KEYS));
 
 /// Reads an event of nerdctl, or a decoded line of the log.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

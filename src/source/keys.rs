@@ -1,6 +1,6 @@
 //! Every member that the sources read at the top level of a record, in one shape, so that one pass finds them all.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use crate::record::{Shape, keys};
 
@@ -123,4 +123,4 @@ keys! {
 }
 
 /// The shape of a record.
-pub static RECORD: Lazy<Shape> = Lazy::new(|| Shape::new(RECORD_KEYS));
+pub static RECORD: LazyLock<Shape> = LazyLock::new(|| Shape::new(RECORD_KEYS));

@@ -9,7 +9,7 @@
 //!
 //! [kube-state-metrics]: https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/workload/pod-metrics.md
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::Images;
 use super::status::{self, BACK_OFF, OUT_OF_MEMORY};
@@ -37,7 +37,7 @@ keys! {
     }
 }
 
-static TAGS: Lazy<Shape> = Lazy::new(|| Shape::new(TAGS_KEYS));
+static TAGS: LazyLock<Shape> = LazyLock::new(|| Shape::new(TAGS_KEYS));
 
 /// Reads a record that is a sample of a series about a pod.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

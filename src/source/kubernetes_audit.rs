@@ -16,7 +16,7 @@
 //!
 //! [types]: https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/apis/audit/v1/types.go
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::{self, Images, MOST, OTHER, Object, Verb};
 use super::owner::beside;
@@ -49,7 +49,7 @@ keys! {
     }
 }
 
-static AUDIT: Lazy<Shape> = Lazy::new(|| Shape::new(AUDIT_KEYS));
+static AUDIT: LazyLock<Shape> = LazyLock::new(|| Shape::new(AUDIT_KEYS));
 
 keys! {
     /// The pointers of the shape of a batch.
@@ -58,7 +58,7 @@ keys! {
     }
 }
 
-static BATCH: Lazy<Shape> = Lazy::new(|| Shape::new(BATCH_KEYS));
+static BATCH: LazyLock<Shape> = LazyLock::new(|| Shape::new(BATCH_KEYS));
 
 keys! {
     /// The pointers of the shape of a log entry of GKE.
@@ -73,7 +73,7 @@ keys! {
     }
 }
 
-static GKE: Lazy<Shape> = Lazy::new(|| Shape::new(GKE_KEYS));
+static GKE: LazyLock<Shape> = LazyLock::new(|| Shape::new(GKE_KEYS));
 
 keys! {
     /// The pointers of the shape of a container that a JSON patch adds.
@@ -83,7 +83,7 @@ keys! {
     }
 }
 
-static CONTAINER: Lazy<Shape> = Lazy::new(|| Shape::new(CONTAINER_KEYS));
+static CONTAINER: LazyLock<Shape> = LazyLock::new(|| Shape::new(CONTAINER_KEYS));
 
 /// Reads a record of the audit log; none also for one that says nothing of containers.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

@@ -18,7 +18,7 @@
 //! [`pkg/kubelet/images/image_manager.go`]:
 //!     https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/image_manager.go
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::{Images, Noun, noun};
 use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
@@ -55,7 +55,7 @@ keys! {
     }
 }
 
-static EVENT: Lazy<Shape> = Lazy::new(|| Shape::new(EVENT_KEYS));
+static EVENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(EVENT_KEYS));
 
 /// Reads a record that is a Kubernetes Event.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

@@ -5,7 +5,7 @@
 //! A Deployment and its like are being changed as long as their controller has not seen their latest generation: what
 //! their spec holds says nothing of that.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::{self, Images, MOST, Noun, OTHER, Verb, noun};
 use super::{Fact, Observation, Observations, Reader, Source, keys as record, kubernetes_event};
@@ -24,7 +24,7 @@ keys! {
     }
 }
 
-static DOCUMENT: Lazy<Shape> = Lazy::new(|| Shape::new(DOCUMENT_KEYS));
+static DOCUMENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(DOCUMENT_KEYS));
 
 /// Reads a record that is a Kubernetes object, a list of them, or a watch's account of one.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

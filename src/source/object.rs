@@ -5,7 +5,7 @@
 //! (`/spec/jobTemplate/spec/template/spec`). An object may be incomplete, as patches are.
 //! Field names as in the [Kubernetes API](https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/).
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::is_image_id;
 use super::owner::{self, beside};
@@ -77,7 +77,7 @@ keys! {
     }
 }
 
-static OBJECT: Lazy<Shape> = Lazy::new(|| Shape::new(OBJECT_KEYS));
+static OBJECT: LazyLock<Shape> = LazyLock::new(|| Shape::new(OBJECT_KEYS));
 
 /// Where a pod spec names images, and where the names of their containers stand beside them.
 const IMAGES: &[(Key, Option<Key>)] = &[

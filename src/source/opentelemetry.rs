@@ -13,7 +13,7 @@
 //!     https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/k8sattributesprocessor
 //! [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/resource/k8s/
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::kubernetes_event::{self, Event};
 use super::{
@@ -75,7 +75,7 @@ const OWNERS: [(Attribute, &str); 6] = [
 ];
 
 /// Every attribute in every place, then the body's two names.
-static SHAPE: Lazy<Shape> = Lazy::new(|| {
+static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
     let in_places = PLACES.iter().flat_map(|place| ATTRIBUTES.iter().map(move |name| format!("{place}/{name}")));
     Shape::new(&in_places.chain(["/message".into(), "/body".into()]).collect::<Vec<_>>())
 });

@@ -9,7 +9,7 @@
 //! share their processes, or those of the node, no process of a container has that number, and nothing is said.
 //! `status` is its exit status and left out when zero, as for a process that a signal has ended.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::by_id;
 use super::keys::{
@@ -55,7 +55,7 @@ keys! {
     }
 }
 
-static EVENT: Lazy<Shape> = Lazy::new(|| Shape::new(EVENT_KEYS));
+static EVENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(EVENT_KEYS));
 
 /// Reads an event of a process in a container.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
