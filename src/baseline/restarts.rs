@@ -125,10 +125,11 @@ impl Series {
 /// A counter that only grows, and what it was last.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Counter {
-    pub(crate) count: u32,
+    /// None before it was told for the first time.
+    pub(crate) count: Option<u32>,
     pub(crate) at: i64,
-    /// Whether the container ended for want of memory the last time.
-    pub(crate) out_of_memory: bool,
+    /// Whether the container ended for want of memory the last time, once that was told.
+    pub(crate) out_of_memory: Option<bool>,
 }
 
 impl Worth for Counter {
@@ -234,14 +235,14 @@ impl Memory {
         }
     }
 
-    /// The counter of that name, and whether it is new.
-    pub fn counter(&mut self, parts: &[&[u8]], at: i64) -> Option<(&mut Counter, bool)> {
+    /// The counter of that name.
+    pub fn counter(&mut self, parts: &[&[u8]], at: i64) -> Option<&mut Counter> {
         let key = id(parts);
-        let (place, is_new) = match self.counters.find(key) {
-            Some(place) => (place, false),
-            None => (self.counters.put(key, Counter { at, ..Counter::default() }), true),
+        let place = match self.counters.find(key) {
+            Some(place) => place,
+            None => self.counters.put(key, Counter { at, ..Counter::default() }),
         };
-        Some((self.counters.at_mut(place)?, is_new))
+        self.counters.at_mut(place)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::baseline::{
     Containers, Excess, HOUR, Readiness, RestartMemory, Seed, Series, Together, View, id, restarts_in,
 };
 use crate::policy::{Policy, RuleName};
-use crate::source::{Fact, Observation, Workload};
+use crate::source::{Fact, Observation, Source, Workload};
 use crate::time::{DAY, Time};
 
 /// The reasons, as `tidewaiter explain restart-spike` lists them.
@@ -186,7 +186,15 @@ impl Restarts {
                     self.node = Some((node.to_str().into_owned(), at.saturating_add(CHANGING)))
                 }
                 Fact::Stopped => {
-                    if let Some(container) = containers.of(observation) {
+                    // Docker tells these when the container has ended, a restart even when it runs again; that somebody
+                    // has asked for its end it tells before, as a kill.
+                    let is_over =
+                        matches!(observation.kind, "container.stop" | "container.restart" | "container.destroy");
+                    if observation.source == Source::Docker && is_over {
+                        if let Some(series) = memory.workloads.get_mut(context.workload) {
+                            series.completed = None;
+                        }
+                    } else if let Some(container) = containers.of(observation) {
                         container.stopped = Some(at);
                     }
                 }
@@ -233,18 +241,18 @@ impl Restarts {
                 }
                 Fact::Restarts { pod, container, count, out_of_memory } => {
                     let parts = [&context.workload.to_le_bytes()[..], pod.as_bytes(), container.as_bytes()];
-                    let Some((counter, is_new)) = memory.counter(&parts, at) else { continue };
-                    let was_out_of_memory = counter.out_of_memory;
+                    let Some(counter) = memory.counter(&parts, at) else { continue };
                     let from = counter.at.min(at);
                     let more = count.filter(|count| *count < ABSURD).map_or(0, |count| {
-                        let more = count.saturating_sub(u64::from(counter.count));
-                        counter.count = count as u32;
-                        counter.at = counter.at.max(at);
                         // A first count is a sum since nobody knows when; and nothing restarts more than once a second.
-                        if is_new { 0 } else { more.min(1 + (at - from).unsigned_abs()) as u32 }
+                        let known = counter.count.replace(count as u32).map_or(count, u64::from);
+                        counter.at = counter.at.max(at);
+                        plausible(count.saturating_sub(known) as u32, from, at)
                     });
-                    counter.out_of_memory = out_of_memory.unwrap_or(was_out_of_memory);
-                    let kills = counter.out_of_memory && (more > 0 || (!was_out_of_memory && !is_new));
+                    // The series for the cause comes before the one for the count, or behind it.
+                    let was = counter.out_of_memory;
+                    counter.out_of_memory = out_of_memory.or(was);
+                    let kills = counter.out_of_memory == Some(true) && (more > 0 || was == Some(false));
                     if more == 0 && !kills {
                         continue;
                     }
@@ -256,26 +264,27 @@ impl Restarts {
                 }
                 Fact::Starts { event, count, since } => {
                     let parts = [b"starts".as_slice(), event.as_bytes()];
-                    let Some((counter, is_new)) = memory.counter(&parts, at) else { continue };
+                    let Some(counter) = memory.counter(&parts, at) else { continue };
+                    let from = if counter.count.is_some() { counter.at } else { past(*since).unwrap_or(at) };
                     // The first start is no restart.
-                    let known = if is_new { 1 } else { counter.count };
-                    let from = if is_new { past(*since).unwrap_or(at) } else { counter.at };
-                    let more = count.saturating_sub(known);
-                    counter.count = counter.count.max(*count);
+                    let known = counter.count.unwrap_or(1);
+                    counter.count = Some(known.max(*count));
                     counter.at = counter.at.max(at);
+                    let more = count.saturating_sub(known);
                     let Some(series) = memory.workload(context.workload, windows, at) else { continue };
                     told.restarts += series.count(View::Started, plausible(more, from, at), from.min(at), at);
                 }
                 Fact::BackOff { event, since } => {
                     let more = event.as_ref().map_or(Some((0, at)), |(event, count)| {
-                        let (counter, is_new) = memory.counter(&[b"back-off", event.as_bytes()], at)?;
+                        let counter = memory.counter(&[b"back-off", event.as_bytes()], at)?;
                         let first = past(*since).unwrap_or(at).min(counter.at);
                         // The Event is sent many times while the kubelet waits once.
                         let restarts = (1 + restarts_in(at.saturating_sub(first))).min(*count);
-                        let (more, from) =
-                            (restarts.saturating_sub(counter.count), if is_new { first } else { counter.at });
-                        counter.count = counter.count.max(restarts);
+                        let from = if counter.count.is_some() { counter.at } else { first };
+                        let known = counter.count.unwrap_or(0);
+                        counter.count = Some(known.max(restarts));
                         counter.at = counter.at.max(at);
+                        let more = restarts.saturating_sub(known);
                         Some((more, from.min(at)))
                     });
                     let Some((more, from)) = more else { continue };
@@ -410,7 +419,6 @@ fn span(seconds: i64) -> String {
 mod tests {
     use super::*;
     use crate::record::Text;
-    use crate::source::Source;
     use proptest::prelude::*;
 
     fn judge(rule: &mut Restarts, name: &[u8], facts: Vec<Fact<'_>>, at: i64) -> Vec<&'static str> {
