@@ -2,12 +2,16 @@
 
 mod digests;
 mod episodes;
+mod gauge;
+mod instance;
 mod learning;
 mod names;
 mod table;
 
 pub use digests::{Digests, Drift};
 pub use episodes::{Due, Episodes};
+pub use gauge::{Change, Gauge, Kind, Terms, WARM_UP};
+pub use instance::{Instance, Unit};
 pub use learning::{Learning, Readiness};
 pub use names::Names;
 pub use table::{Table, Worth};

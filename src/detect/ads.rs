@@ -1,7 +1,7 @@
 //! What each rule is for and what to do when it fires: its Alerting and Detection Strategy, in the sections of
 //! Palantir's [ADS framework](https://github.com/palantir/alerting-detection-strategy-framework).
 
-use super::{Reason, image};
+use super::{Reason, image, resource};
 use crate::policy::RuleName;
 
 /// The strategy of one rule.
@@ -92,12 +92,16 @@ const ANOMALOUS_TRAFFIC: Ads = Ads {
 
 const RESTART_SPIKE: Ads = Ads {
     rule: RuleName::RestartSpike,
-    judged: false,
+    judged: true,
     goal: "A workload restarts, or uses resources, above its own baseline.",
     strategy: "Restarts are counted once each and judged against the workload's own rate; resource use against its own \
                level and its limit.",
-    reasons: &[],
-    blind_spots: &["A workload that is new and hostile from its first hour on has no baseline of its own."],
+    reasons: resource::reasons::ALL,
+    blind_spots: &[
+        "A workload that is new and hostile from its first hour on has no baseline of its own; its limit still counts.",
+        "Fluent Bit's docker input counts in nanoseconds on cgroup v1 and in microseconds on v2 and does not say which: \
+         where hosts of both kinds come together, v2's use of the processor is missed.",
+    ],
     false_positives: &["Rollouts and scaling.", "Node drains and reboots.", "Scheduled maintenance: a window."],
     response: &[
         "Check for a rollout, a node drain or a maintenance first.",

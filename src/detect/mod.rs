@@ -88,6 +88,7 @@ pub mod attack {
     const EXECUTION: (&str, &str) = ("TA0002", "Execution");
     const PERSISTENCE: (&str, &str) = ("TA0003", "Persistence");
     const DEFENSE_EVASION: (&str, &str) = ("TA0005", "Defense Evasion");
+    const IMPACT: (&str, &str) = ("TA0040", "Impact");
 
     /// What the report is about: it comes first in every detection.
     pub const BOTNET: Technique =
@@ -101,6 +102,13 @@ pub mod attack {
         technique(DEFENSE_EVASION, "T1036.005", "Masquerading", Some("Match Legitimate Resource Name or Location"));
     /// An image in one's own registry that was changed.
     pub const IMPLANT_IMAGE: Technique = technique(PERSISTENCE, "T1525", "Implant Internal Image", None);
+    /// What others pay for is used.
+    pub const RESOURCE_HIJACKING: Technique = technique(IMPACT, "T1496", "Resource Hijacking", None);
+    /// Somebody mines.
+    pub const COMPUTE_HIJACKING: Technique =
+        technique(IMPACT, "T1496.001", "Resource Hijacking", Some("Compute Hijacking"));
+    /// A service is ended.
+    pub const SERVICE_STOP: Technique = technique(IMPACT, "T1489", "Service Stop", None);
 }
 
 /// Why a rule fires: what is the same for every detection of one reason.
@@ -117,6 +125,22 @@ pub struct Reason {
     /// What it means, in one sentence.
     pub meaning: &'static str,
 }
+
+/// Declares the reasons of a rule, and the list of them.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $severity:ident, $score:literal, [$($attack:ident),*], $meaning:literal;)*) => {
+        $($(#[$doc])* pub const $name: $crate::detect::Reason = $crate::detect::Reason {
+            id: $id,
+            severity: $crate::detect::Severity::$severity,
+            score: $score,
+            attack: &[$($crate::detect::attack::$attack),*],
+            meaning: $meaning,
+        };)*
+        /// All of them.
+        pub const ALL: &[&$crate::detect::Reason] = &[$(&$name),*];
+    };
+}
+pub(crate) use reasons;
 
 /// A piece of evidence.
 #[derive(Clone, PartialEq, Debug)]
