@@ -179,7 +179,7 @@ impl Resources {
             ratio: policy.resources.ratio,
             minutes: policy.resources.seconds / 60,
             floor: floor(metric),
-            warm_up: WARM_UP.min((policy.baseline.learn_for / 3600) as u16),
+            warm_up: (policy.baseline.learn_for / 3600).min(u32::from(WARM_UP)) as u16,
             rollout: (0..=GRACE).contains(&since(known.map(|known| known.rollout))),
         };
         let was_high = gauge.is_high(value, &terms);
@@ -313,4 +313,72 @@ fn amount(metric: Metric, value: f64) -> String {
 /// With two digits after the point: more is noise.
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Text;
+    use crate::source::Source;
+
+    /// Tells the rule what a workload uses of the processor, and gives what it finds.
+    fn uses(rule: &mut Resources, policy: &Policy, name: &str, minute: i64, fact: Fact<'_>) -> Vec<Detection> {
+        let workload = Workload { name: Text::from(name), ..Workload::default() };
+        let mut observation = Observation::new(Source::DockerStats, "container.usage", workload);
+        observation.facts.push(fact);
+        let at = Time::from_sec(1_772_323_200 + minute * 60);
+        let context = Context { policy, at, readiness: Readiness::Ready, workload: observation.workload.id() };
+        let mut found = Vec::new();
+        rule.judge(&observation, context, &mut found);
+        found
+    }
+
+    fn cores(instance: &str, cores: f64) -> Fact<'_> {
+        let (instance, amount) = (Text::from(instance), Some(Amount::Level(cores)));
+        Fact::Usage(Usage { instance, part: Text::default(), metric: Metric::Cpu, amount, limit: None })
+    }
+
+    #[test]
+    fn a_rollout_excuses_what_begins_with_it() {
+        let policy = Policy::default();
+        let mut rule = Resources::new(&policy, Seed([1, 2]));
+        for minute in 0..8 * 1440 {
+            assert_eq!(uses(&mut rule, &policy, "web", minute, cores("a", 0.5)), []);
+        }
+        let now = 8 * 1440;
+        uses(&mut rule, &policy, "web", now, Fact::Rollout);
+        let found: Vec<_> =
+            (0..120).flat_map(|minute| uses(&mut rule, &policy, "web", now + minute, cores("a", 3.0))).collect();
+        assert!(!found.is_empty());
+        assert!(found.iter().all(|detection| detection.suppressed.as_deref() == Some("rollout")));
+        assert_eq!(found[0].message, "web uses 3 cores for 5 minutes; 0.5 cores are usual at this hour");
+    }
+
+    #[test]
+    fn one_hot_replica_is_enough() {
+        let policy = Policy::default();
+        let mut rule = Resources::new(&policy, Seed([1, 2]));
+        let mut told = 0;
+        for minute in 0..8 * 1440 + 10 {
+            for replica in ["a", "b", "c"] {
+                let hot = replica == "b" && minute >= 8 * 1440;
+                told += uses(&mut rule, &policy, "web", minute, cores(replica, if hot { 3.0 } else { 0.5 })).len();
+            }
+        }
+        assert_eq!(told, 5);
+    }
+
+    #[test]
+    fn any_number_of_names_stays_within_the_limits() {
+        let mut policy = Policy::default();
+        policy.limits.workloads = 64;
+        let mut rule = Resources::new(&policy, Seed([1, 2]));
+        for name in 0..20_000_i64 {
+            let text = format!("w{name}");
+            assert_eq!(uses(&mut rule, &policy, &text, name % 7, cores(&text, 1e9)), []);
+            rule.note_novelty(name as u64, Time::from_sec(name));
+        }
+        let measured = rule.measured.unwrap();
+        assert_eq!((rule.known.len(), measured.gauges.len(), measured.instances.len()), (64, 192, 256));
+    }
 }
