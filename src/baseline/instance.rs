@@ -29,8 +29,8 @@ const FLAT: f32 = 1.1;
 /// In which unit [ticks](Amount::Ticks) count: all of one shipper's come from one host.
 ///
 /// On cgroup v1 they are nanoseconds and wrap with every 4.3 core seconds, on v2 microseconds. Read as microseconds, a
-/// container that uses a quarter of a core on v1 would use more than [`CORES`]: that is the proof, and every container
-/// gives it when it starts. Before it, and after six days without it, they are microseconds. What was learned before it
+/// container that uses a quarter of a core for a second on v1 would use more than [`CORES`]: that is the proof, and most
+/// containers give it when they start. Until then they are taken for microseconds. What was learned before it
 /// is kept apart. Where v1 and v2 hosts come together, v2's uses are read as thousandths: missed, and no false alarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
@@ -72,10 +72,9 @@ impl Worth for Instance {
     }
 }
 
-impl Instance {
-    /// An instance of which nothing is known yet.
-    #[must_use]
-    pub fn new() -> Self {
+/// An instance of which nothing is known yet.
+impl Default for Instance {
+    fn default() -> Self {
         Self {
             began: f64::NEG_INFINITY,
             last: f64::NEG_INFINITY,
@@ -89,7 +88,9 @@ impl Instance {
             near_since: ALWAYS,
         }
     }
+}
 
+impl Instance {
     /// Takes an amount, and gives the use when a window is over.
     pub fn read(&mut self, amount: Amount, at: Time, unit: &mut Unit) -> Option<f64> {
         let now = at.sec as f64 + f64::from(at.nanos) / 1e9;
@@ -229,7 +230,7 @@ mod tests {
 
     /// The uses that samples come to, each a second and an amount.
     fn uses(samples: impl IntoIterator<Item = (i64, Amount)>) -> Vec<f64> {
-        let (mut instance, mut unit) = (Instance::new(), Unit::default());
+        let (mut instance, mut unit) = (Instance::default(), Unit::default());
         let read = |(sec, amount)| instance.read(amount, Time::from_sec(1_000_000 + sec), &mut unit);
         samples.into_iter().filter_map(read).map(|rate| (rate * 1e3).round() / 1e3).collect()
     }
@@ -286,7 +287,7 @@ mod tests {
     #[test]
     fn a_restart_is_no_proof_of_nanoseconds() {
         let samples = [(0, 3_000_000_000), (1, 3_000_500_000), (2, 1000), (3, 400_000)];
-        let (mut instance, mut unit) = (Instance::new(), Unit::default());
+        let (mut instance, mut unit) = (Instance::default(), Unit::default());
         for (sec, ticks) in samples {
             instance.read(Amount::Ticks(ticks), Time::from_sec(sec), &mut unit);
         }
@@ -295,7 +296,7 @@ mod tests {
 
     #[test]
     fn near_the_limit_is_said_once_and_only_when_it_was_not_always() {
-        let mut instance = Instance { limit: 100.0, ..Instance::new() };
+        let mut instance = Instance { limit: 100.0, ..Instance::default() };
         let near = |instance: &mut Instance, from: u32, value| {
             (from..from + 30).filter(|minute| instance.comes_near(*minute, value, 15)).count()
         };
@@ -311,7 +312,7 @@ mod tests {
                 (proptest::num::i64::ANY, 0u32..5, proptest::num::f64::ANY, proptest::num::u32::ANY), 0..100,
             ),
         ) {
-            let (mut instance, mut unit) = (Instance::new(), Unit::default());
+            let (mut instance, mut unit) = (Instance::default(), Unit::default());
             for (sec, kind, number, bits) in samples {
                 let amount = match kind {
                     0 => Amount::Level(number),

@@ -157,7 +157,7 @@ impl Resources {
         let key = context.workload.to_le_bytes();
         let instance = id(&[&key, usage.instance.as_bytes(), usage.part.as_bytes(), metric.as_str().as_bytes()]);
         let place = measured.instances.find(instance);
-        let place = place.unwrap_or_else(|| measured.instances.put(instance, Instance::new()));
+        let place = place.unwrap_or_else(|| measured.instances.put(instance, Instance::default()));
         let instance = measured.instances.at_mut(place)?;
         if let Some(limit) = usage.limit {
             instance.limit = limit as f32;
@@ -251,19 +251,25 @@ impl Subject<'_> {
     }
 
     fn changed(&self, change: &Change) -> Detection {
-        let Change { kind, observed, expected, crest, minutes, rollout, accepted } = *change;
-        let usual = amount(self.metric, expected);
+        let Change { kind, observed, expected, usual: whole, crest, minutes, rollout, accepted } = *change;
+        let mut usual = format!("{} are usual at this hour", amount(self.metric, expected));
+        if !(0.9..1.1).contains(&(whole / expected)) {
+            usual = format!("{usual}, {} on the whole", amount(self.metric, whole));
+        }
         let ratio = observed / expected.max(floor(self.metric) / 100.0);
         let (reason, what) = match kind {
-            Kind::Spike => (&reasons::SPIKE, format!("for {minutes} minutes; {usual} are usual at this hour")),
-            Kind::Drop => (&reasons::DROP, format!("over an hour; {usual} are usual at this hour")),
-            Kind::Drift => (&reasons::DRIFT, format!("a day; a week ago it was {usual}")),
+            Kind::Spike => (&reasons::SPIKE, format!("for {minutes} minutes; {usual}")),
+            Kind::Drop => (&reasons::DROP, format!("over an hour; {usual}")),
+            Kind::Drift => {
+                (&reasons::DRIFT, format!("for two days; a week ago it was {}", amount(self.metric, expected)))
+            }
         };
         let accepted_note = if accepted { ", and from now on it is what is usual" } else { "" };
         let message = format!("{} {what}{accepted_note}", self.uses(observed));
         let mut detection = self
             .detection(reason, message, observed, minutes)
             .with("expected", rounded(expected))
+            .with("usual", rounded(whole))
             .with("ratio", rounded(ratio))
             .with("highest_lately", rounded(crest));
         if accepted {

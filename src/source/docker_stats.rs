@@ -96,6 +96,9 @@ fn api<'a>(fields: &Fields<'a, '_>) -> Option<Observation<'a>> {
     let number = |key: Key| fields.get(key)?.number();
     let id = fields.text(DOCKER_ID).unwrap_or_default();
     let name = fields.text(METRIC_NAME).filter(|name| !name.is_empty());
+    if name.is_none() && id.is_empty() {
+        return None;
+    }
     let (mut observation, mut instance) = of_container(name, id);
     if instance.is_empty() {
         instance = observation.workload.name.clone();
@@ -214,6 +217,7 @@ mod tests {
     #[case::nothing("{}")]
     #[case::no_id(r#"{"name":"a","cpu_used":1,"mem_used":2}"#)]
     #[case::wrong_types(r#"{"ID":1,"CPUPerc":"1%","MemUsage":"0B / 0B"}"#)]
+    #[case::nameless(r#"{"read":"x","cpu_stats":{"cpu_usage":{"total_usage":0}}}"#)]
     #[case::cpu_alone(r#"{"id":"6b","name":"a","cpu_used":1}"#)]
     fn no_uses(#[case] record: &str) {
         assert_eq!(observed(observe, record), None);
