@@ -311,6 +311,9 @@ impl Engine {
             let before = judgement.detections.len();
             let context = Context { policy, at, readiness, workload: observation.workload.id() };
             let image = self.images.judge(observation, context, &mut judgement.detections);
+            if !observation.images.is_empty() {
+                self.resources.see_images(observation, context);
+            }
             if !observation.facts.is_empty() && !self.clock.is_doubted() {
                 self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);

@@ -202,7 +202,7 @@ fn container<'a>(fields: &Fields<'a, '_>, id: &Text<'a>) -> (Workload<'a>, Vec<I
 
 /// The pod of a container that the kubelet named: `k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT`, by dockershim and
 /// cri-dockerd. They set the labels `io.kubernetes.…` too, but an image can bring these.
-fn of_kubernetes<'a>(name: &Text<'a>) -> Option<(Workload<'a>, Text<'a>)> {
+pub(super) fn of_kubernetes<'a>(name: &Text<'a>) -> Option<(Workload<'a>, Text<'a>)> {
     let bytes = name.as_bytes();
     let rest = bytes.strip_prefix(b"k8s_")?;
     let mut ends = rest.iter().zip(4..).filter(|(byte, _)| **byte == b'_').map(|(_, at)| at);
@@ -312,9 +312,10 @@ pub(super) mod testing {
             }
             Fact::Rollout => "rollout".into(),
             Fact::NodeChange { node } => format!("node {node}"),
-            Fact::Usage(Usage { instance, metric, amount, limit }) => {
+            Fact::Usage(Usage { instance, part, metric, amount, limit }) => {
+                let amount = amount.map_or(String::new(), |amount| format!(" {amount:?}"));
                 let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
-                format!("{} {instance} {amount:?}{limit}", metric.as_str())
+                format!("{} {instance}/{part}{amount}{limit}", metric.as_str())
             }
         }
     }

@@ -1,14 +1,17 @@
 //! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
 
+mod cadvisor;
 mod container_log;
 mod containerd;
 mod crio;
 mod docker;
+mod docker_stats;
 pub(crate) mod envelope;
 mod fact;
 mod falco;
 pub(crate) mod keys;
 mod kube_state_metrics;
+mod kubelet;
 mod kubernetes_audit;
 mod kubernetes_event;
 mod kubernetes_object;
@@ -42,6 +45,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         .or_else(|| swarm::observe(fields, reader))
         .or_else(|| kubernetes_audit::observe(fields, reader))
         .or_else(|| kubernetes_event::observe(fields, reader))
+        .or_else(|| cadvisor::observe(fields, reader))
         .or_else(|| kube_state_metrics::observe(fields, reader))
         .or_else(|| falco::observe(fields, reader))
         .or_else(|| tetragon::observe(fields, reader))
@@ -49,6 +53,8 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         .or_else(|| crio::observe(fields, reader))
         .or_else(|| opentelemetry::observe(fields, reader))
         .or_else(|| kubernetes_object::observe(fields, reader))
+        .or_else(|| docker_stats::observe(fields, reader))
+        .or_else(|| kubelet::observe(fields, reader))
 }
 
 /// The time that a record itself carries, whatever it is a record of: what a host without a clock takes for the
@@ -139,6 +145,12 @@ pub enum Source {
     Tetragon,
     /// Kubernetes events by OpenTelemetry.
     OpenTelemetry,
+    /// What containers of Docker use.
+    DockerStats,
+    /// What pods use, by the kubelet.
+    Kubelet,
+    /// Series of cAdvisor as logs.
+    Cadvisor,
 }
 
 impl Source {
@@ -158,6 +170,9 @@ impl Source {
             Self::Falco => "falco",
             Self::Tetragon => "tetragon",
             Self::OpenTelemetry => "opentelemetry",
+            Self::DockerStats => "docker-stats",
+            Self::Kubelet => "kubelet",
+            Self::Cadvisor => "cadvisor",
         }
     }
 }
