@@ -55,19 +55,19 @@ const fn floor(metric: Metric) -> f64 {
 pub(crate) struct Known {
     /// The ids of its images, the newest last.
     pub(crate) images: [u32; IMAGES],
-    /// When something new came to it, and when it was changed.
-    pub(crate) novelty: Time,
-    pub(crate) rollout: Time,
-    pub(crate) seen: Time,
+    /// When something new came to it, when it was changed, and when it was seen last: in seconds since 1970.
+    pub(crate) novelty: i64,
+    pub(crate) rollout: i64,
+    pub(crate) seen: i64,
 }
 
 impl Worth for Known {
     fn worth(&self) -> i64 {
-        self.seen.sec
+        self.seen
     }
 }
 
-const NEVER: Time = Time::from_sec(i64::MIN / 2);
+const NEVER: i64 = i64::MIN;
 
 /// The gauges and instances, whose memory is taken when the first use is seen.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Resources {
     /// Notes that something is new to the workload, or to the container of that [id](crate::baseline::id): an image, a
     /// destination.
     pub fn note_novelty(&mut self, of: u64, at: Time) {
-        self.know(of, at, |known| known.novelty = at);
+        self.know(of, at, |known| known.novelty = at.sec);
     }
 
     /// Notes the images of an observation. The first image of a workload is new when most workloads are known.
@@ -115,7 +115,7 @@ impl Resources {
                     *last = image;
                 }
                 if is_new {
-                    known.novelty = context.at;
+                    known.novelty = context.at.sec;
                 }
             });
             // The records that measure a container may know no more of it than its id.
@@ -129,7 +129,7 @@ impl Resources {
     pub fn judge(&mut self, observation: &Observation<'_>, context: Context<'_>, found: &mut Vec<Detection>) {
         for fact in &observation.facts {
             match fact {
-                Fact::Rollout => self.know(context.workload, context.at, |known| known.rollout = context.at),
+                Fact::Rollout => self.know(context.workload, context.at, |known| known.rollout = context.at.sec),
                 Fact::Usage(usage) => found.extend(self.judge_usage(usage, &observation.workload, context)),
                 _ => {}
             }
@@ -139,10 +139,10 @@ impl Resources {
     /// Changes what is known of a workload or a container.
     fn know(&mut self, of: u64, at: Time, change: impl FnOnce(&mut Known)) {
         let place = self.known.find(of).unwrap_or_else(|| {
-            self.known.put(of, Known { images: [0; IMAGES], novelty: NEVER, rollout: NEVER, seen: at })
+            self.known.put(of, Known { images: [0; IMAGES], novelty: NEVER, rollout: NEVER, seen: at.sec })
         });
         if let Some(known) = self.known.at_mut(place) {
-            known.seen = at;
+            known.seen = known.seen.max(at.sec);
             change(known);
         }
     }
@@ -172,7 +172,7 @@ impl Resources {
         let place = measured.gauges.find(gauge);
         let place = place.unwrap_or_else(|| measured.gauges.put(gauge, Gauge::new(minute)));
         let gauge = measured.gauges.at_mut(place)?;
-        let since = |at: Option<Time>| at.map_or(i64::MAX, |at| context.at.since(at));
+        let within = |at: i64, seconds: i64| (0..=seconds).contains(&context.at.sec.saturating_sub(at));
         let known = self.known.get(context.workload);
         let policy = context.policy;
         let terms = Terms {
@@ -180,7 +180,7 @@ impl Resources {
             minutes: policy.resources.seconds / 60,
             floor: floor(metric),
             warm_up: (policy.baseline.learn_for / 3600).min(u32::from(WARM_UP)) as u16,
-            rollout: (0..=GRACE).contains(&since(known.map(|known| known.rollout))),
+            rollout: known.is_some_and(|known| within(known.rollout, GRACE)),
         };
         let was_high = gauge.is_high(value, &terms);
         let change = gauge.see(minute, value, &terms);
@@ -197,7 +197,7 @@ impl Resources {
                 let container = self.known.get(of_container(usage.instance.as_bytes()));
                 let mut novelties = [known, container].into_iter().flatten().map(|known| known.novelty);
                 let longest = NOVEL + i64::from(even) * 60;
-                if novelties.any(|novelty| (0..=longest).contains(&context.at.since(novelty))) {
+                if novelties.any(|novelty| within(novelty, longest)) {
                     let expected = warm.then(|| gauge.expected(terms.floor));
                     detection = Some(subject.mines(value, expected, even));
                 }
