@@ -4,6 +4,7 @@ pub mod ads;
 pub mod image;
 pub mod resource;
 pub mod restart;
+pub mod traffic;
 
 use std::borrow::Cow;
 

@@ -181,7 +181,7 @@ impl Restarts {
         let past = |time: Option<Time>| time.map(|time| time.sec.clamp(at - LONGEST_AGO, at));
         for fact in &observation.facts {
             match fact {
-                Fact::Usage(_) => {}
+                Fact::Usage(_) | Fact::Flow(_) | Fact::Lookup(_) => {}
                 Fact::NodeChange { node } => {
                     self.node = Some((node.to_str().into_owned(), at.saturating_add(CHANGING)))
                 }

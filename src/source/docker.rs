@@ -271,7 +271,7 @@ pub(super) mod testing {
     }
 
     fn line(observation: &Observation<'_>) -> String {
-        let Observation { source, kind, time, workload, images, facts, container: _ } = observation;
+        let Observation { source, kind, time, workload, images, facts, container: _, address: _ } = observation;
         let Workload { cluster, namespace, kind: owner, name } = workload;
         let time = time.map_or("-".to_owned(), |time| format!("{}.{:09}", time.sec, time.nanos));
         let mut line = format!("{} {kind} {time} {cluster}/{namespace}/{owner}/{name}", source.as_str());
@@ -316,6 +316,26 @@ pub(super) mod testing {
                 let amount = amount.map_or(String::new(), |amount| format!(" {amount:?}"));
                 let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
                 format!("{} {instance}/{part}{amount}{limit}", metric.as_str())
+            }
+            Fact::Flow(flow) => {
+                let Flow { name, address, port, protocol, progress, sent, received, seconds, .. } = flow;
+                let name = name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+                let address = address.map_or("-".into(), |address| address.to_string());
+                let mut line = format!("flow {address}:{port}/{}{name} {progress:?}", protocol.as_str());
+                for (what, number) in [("sent", *sent), ("received", *received)] {
+                    line += &number.map_or(String::new(), |number| format!(" {what} {number}"));
+                }
+                line += &seconds.map_or(String::new(), |seconds| format!(" {seconds} s"));
+                for (what, text) in [("service", &flow.service), ("id", &flow.id), ("alert", &flow.alert)] {
+                    line += &text.as_ref().map_or(String::new(), |text| format!(" {what} {text}"));
+                }
+                line + &flow.start.map_or(String::new(), |start| format!(" from {start}"))
+            }
+            Fact::Lookup(Lookup { name, kind, answers, not_found }) => {
+                let kind = kind.as_ref().map_or(String::new(), |kind| format!(" {kind}"));
+                let found = not_found.map_or("", |not| if not { " not found" } else { " found" });
+                let answers: String = answers.iter().map(|answer| format!(" {answer}")).collect();
+                format!("lookup {name}{kind}{found}{answers}")
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What an observation says beside its images: what happened to containers, and what they use.
 
+use super::flow::{Flow, Lookup};
 use crate::record::Text;
 use crate::time::Time;
 
@@ -56,6 +57,10 @@ pub enum Fact<'a> {
     },
     /// How much a container or a pod uses.
     Usage(Usage<'a>),
+    /// The workload, or something at its address, has connected to something, or has tried to.
+    Flow(Flow<'a>),
+    /// The workload has asked for a name.
+    Lookup(Lookup<'a>),
 }
 
 impl Fact<'_> {
@@ -79,6 +84,8 @@ impl Fact<'_> {
             Self::Usage(usage) => {
                 Fact::Usage(Usage { instance: usage.instance.into_owned(), part: usage.part.into_owned(), ..usage })
             }
+            Self::Flow(flow) => Fact::Flow(flow.into_owned()),
+            Self::Lookup(lookup) => Fact::Lookup(lookup.into_owned()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod docker_stats;
 pub(crate) mod envelope;
 mod fact;
 mod falco;
+mod flow;
 pub(crate) mod keys;
 mod kube_state_metrics;
 mod kubelet;
@@ -22,12 +23,14 @@ mod status;
 mod swarm;
 mod tetragon;
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use crate::record::{Fields, Scanner, Shape, Text};
 use crate::time::Time;
 
 pub use fact::{Amount, Fact, Metric, Usage};
+pub use flow::{Flow, Lookup, Progress, Protocol};
 
 /// What a record says: mostly one thing.
 pub type Observations<'a> = Vec<Observation<'a>>;
@@ -191,6 +194,9 @@ pub struct Observation<'a> {
     /// The runtime's id of the one container that it is about: 64 hexadecimal digits or the first 12 of them, or how
     /// many more a source has. Two are of the same container when their first 12 are the same.
     pub container: Option<Text<'a>>,
+    /// The address of the workload, where the record has it: sources that know addresses alone learn from those that
+    /// know whose they are as well.
+    pub address: Option<IpAddr>,
     /// The images that it names.
     pub images: Vec<Image<'a>>,
     /// What else it says.
@@ -201,7 +207,16 @@ impl<'a> Observation<'a> {
     /// An observation that says nothing yet but what happened to whom.
     #[must_use]
     pub fn new(source: Source, kind: &'static str, workload: Workload<'a>) -> Self {
-        Self { source, kind, time: None, workload, container: None, images: Vec::new(), facts: Vec::new() }
+        Self {
+            source,
+            kind,
+            time: None,
+            workload,
+            container: None,
+            address: None,
+            images: Vec::new(),
+            facts: Vec::new(),
+        }
     }
 }
 
