@@ -261,8 +261,8 @@ fn image_kind(action: &[u8]) -> &'static str {
 pub(super) mod testing {
     use super::*;
     use crate::record::Scanner;
-    use crate::source::Usage;
     use crate::source::keys::RECORD;
+    use crate::source::{Flow, Lookup, Usage};
 
     /// Everything in the observations, one line each: source, kind, time, workload, and each image as `reference`,
     /// `(container)` and digest.
