@@ -4,6 +4,7 @@ mod digests;
 mod episodes;
 mod learning;
 mod names;
+pub mod snapshot;
 mod table;
 
 pub use digests::{Digests, Drift};

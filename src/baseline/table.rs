@@ -3,6 +3,7 @@
 use hashbrown::HashTable;
 
 use super::Seed;
+use super::snapshot::{self, Entry, Kept, Reader};
 
 /// What a value is worth to keep, against its neighbours.
 pub trait Worth {
@@ -24,6 +25,8 @@ pub struct Table<V> {
     entries: Vec<(u64, V)>,
     capacity: usize,
     hand: usize,
+    /// The shards that have changed, for [`Kept`].
+    dirty: u64,
 }
 
 impl<V: Worth> Table<V> {
@@ -32,7 +35,7 @@ impl<V: Worth> Table<V> {
     pub fn new(capacity: u32, seed: Seed) -> Self {
         let capacity = (capacity as usize).max(NEIGHBOURHOOD);
         let places = HashTable::with_capacity(capacity);
-        Self { seed, places, entries: Vec::with_capacity(capacity), capacity, hand: 0 }
+        Self { seed, places, entries: Vec::with_capacity(capacity), capacity, hand: 0, dirty: 0 }
     }
 
     /// How many values there are.
@@ -68,7 +71,9 @@ impl<V: Worth> Table<V> {
 
     /// The value at a place, to be changed.
     pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
-        self.entries.get_mut(place as usize).map(|(_, value)| value)
+        let (key, value) = self.entries.get_mut(place as usize)?;
+        self.dirty |= snapshot::bit(*key);
+        Some(value)
     }
 
     /// The value of a key.
@@ -98,6 +103,7 @@ impl<V: Worth> Table<V> {
             return place;
         }
         let place = if self.is_full() { self.make_room() } else { self.entries.len() };
+        self.dirty |= snapshot::bit(key);
         match self.entries.get_mut(place) {
             Some(entry) => *entry = (key, value),
             None => self.entries.push((key, value)),
@@ -108,18 +114,73 @@ impl<V: Worth> Table<V> {
         place as u32
     }
 
+    /// The place of the value worth least in the next neighbourhood, and its worth.
+    fn least(&self) -> (usize, i64) {
+        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % self.capacity);
+        let worth = |place: usize| self.entries.get(place).map_or(i64::MIN, |(_, value)| value.worth());
+        neighbours.map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth).unwrap_or_default()
+    }
+
+    fn next_neighbourhood(&mut self) {
+        self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity;
+    }
+
     /// Takes the value worth least of the next neighbourhood out of the index and gives its place.
     fn make_room(&mut self) -> usize {
-        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % self.capacity);
-        let worth = |place: &usize| self.entries.get(*place).map_or(i64::MIN, |(_, value)| value.worth());
-        let place = neighbours.min_by_key(worth).unwrap_or(0);
-        self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity;
+        let (place, _) = self.least();
+        self.next_neighbourhood();
         if let Some((key, _)) = self.entries.get(place)
             && let Ok(entry) = self.places.find_entry(self.seed.place(*key), |&at| at as usize == place)
         {
             entry.remove();
+            self.dirty |= snapshot::bit(*key);
         }
         place
+    }
+}
+
+impl<V: Entry + Worth> Table<V> {
+    /// Takes up a value from elsewhere: into the one that is there, or else where there is room for it, or one that is
+    /// worth less.
+    fn merge(&mut self, key: u64, value: V) {
+        if let Some(known) = self.get_mut(key) {
+            known.merge(value);
+        } else if !self.is_full() || self.least().1 < value.worth() {
+            self.put(key, value);
+        } else {
+            self.next_neighbourhood();
+        }
+    }
+}
+
+impl<V: Entry + Worth> Kept for Table<V> {
+    fn version(&self) -> u8 {
+        V::VERSION
+    }
+
+    // In the order in which they came: it is the same whatever the seed, and reading keeps it.
+    fn write(&self, shard: u8, out: &mut Vec<u8>) {
+        for (key, value) in self.iter().filter(|(key, _)| snapshot::shard(*key) == shard) {
+            out.extend_from_slice(&key.to_le_bytes());
+            value.write(out);
+        }
+    }
+
+    fn read(&mut self, mut reader: Reader<'_>) -> Option<()> {
+        while !reader.rest().is_empty() {
+            let key = reader.u64()?;
+            self.merge(key, V::read(&mut reader)?);
+        }
+        Some(())
+    }
+
+    fn dirty(&mut self) -> &mut u64 {
+        &mut self.dirty
+    }
+
+    fn resume(&mut self, gap: i64) {
+        self.entries.iter_mut().for_each(|(_, value)| value.resume(gap));
+        self.dirty = u64::MAX;
     }
 }
 

@@ -1,7 +1,9 @@
 //! The engine: one policy, one state; records go in one by one and come out enriched.
 
 mod memo;
+mod state;
 
+use crate::baseline::snapshot::One;
 use crate::baseline::{Due, Episodes, Learning, Seed, id};
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
@@ -9,7 +11,7 @@ use crate::detect::restart::Restarts;
 use crate::detect::{Context, Detection, Scope};
 use crate::enrich::{self, Verdict};
 use crate::image::Reference;
-use crate::policy::{Enrich, Excuse, Loaded};
+use crate::policy::{Enrich, Excuse, Loaded, Policy};
 use crate::record::{Fields, Invalid, Key, Scanner, Shape, Text, splice};
 use crate::source::envelope::{self, Line};
 use crate::source::{self, Observation, Observations, Reader, keys};
@@ -66,12 +68,14 @@ pub struct Engine {
     restarts: Restarts,
     resources: Resources,
     memo: Memo,
-    learning: Learning,
+    learning: One<Learning>,
     episodes: Episodes,
     /// The enrichment of the last record that was judged.
     written: Vec<u8>,
     /// The time of the last record that had one: that of a record that has none.
     now: Time,
+    /// The time of the last event before a restart, until the first one after it.
+    left_at: Option<i64>,
 }
 
 /// What the observations of one record come to.
@@ -104,9 +108,10 @@ impl Engine {
             scanner: Scanner::default(),
             inner: Scanner::default(),
             reader: Reader::default(),
-            learning: Learning::default(),
+            learning: One::default(),
             written: Vec::new(),
             now: Time::default(),
+            left_at: None,
         }
     }
 
@@ -129,6 +134,12 @@ impl Engine {
     #[must_use]
     pub fn policy_id(&self) -> &str {
         &self.loaded.id
+    }
+
+    /// The policy that holds.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.loaded.policy
     }
 
     /// How many alerts `alerts.per_hour` has suppressed.
@@ -169,8 +180,7 @@ impl Engine {
         if let Some((source, enrichment)) = place.and_then(|place| self.memo.get(place)) {
             let member = |out: &mut Vec<u8>| out.extend_from_slice(enrichment);
             splice(fields.record(), fields.close(), fields.members(self.own), member, out);
-            self.now = observed_at(source::own_time(source, fields), time, self.now);
-            self.learning.see(self.now);
+            self.see(observed_at(source::own_time(source, fields), time, self.now));
             return Outcome::Clean;
         }
         if let Some(observations) = source::observe(fields, &mut self.reader) {
@@ -230,11 +240,10 @@ impl Engine {
         let mut judgement = Judgement { at: time.unwrap_or(self.now), error, ..Judgement::default() };
         for (index, observation) in observations.iter().enumerate() {
             let at = observed_at(observation.time, time, self.now);
-            self.now = at;
+            self.see(at);
             if index == 0 {
                 judgement.at = at;
             }
-            self.learning.see(at);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
