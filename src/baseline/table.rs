@@ -179,8 +179,10 @@ impl<V: Entry + Worth> Kept for Table<V> {
     }
 
     fn resume(&mut self, gap: i64) {
-        self.entries.iter_mut().for_each(|(_, value)| value.resume(gap));
-        self.dirty = u64::MAX;
+        for (key, value) in &mut self.entries {
+            value.resume(gap);
+            self.dirty |= snapshot::bit(*key);
+        }
     }
 }
 
