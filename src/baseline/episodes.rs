@@ -162,6 +162,20 @@ impl Episodes {
         (Episode { id, state: State::New, count: 1 }, due)
     }
 
+    /// Puts one more detection, that nothing excuses, into an episode that goes on and is in its cool-down, and gives its
+    /// number. In all other cases it does nothing: [`see`](Self::see) is to be asked.
+    pub fn again(&mut self, key: u64, at: Time, alerts: &Alerts) -> Option<u32> {
+        let cooldown = i64::from(alerts.cooldown);
+        let running = self.running.get_mut(key)?;
+        let since = |time: i64| at.sec.saturating_sub(time);
+        if since(running.alerted) >= cooldown || since(running.last) > QUIET.max(cooldown * 2) {
+            return None;
+        }
+        running.last = running.last.max(at.sec);
+        running.count = running.count.saturating_add(1);
+        Some(running.count)
+    }
+
     fn take_alert(&mut self, at: Time, per_hour: u32) -> Due {
         let hour = at.sec.div_euclid(HOUR);
         let so_far = &mut *self.hour;

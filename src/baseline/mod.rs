@@ -1,17 +1,25 @@
 //! What is normal, learned from the records: bounded tables, never more than the policy's limits.
 
+mod containers;
 mod digests;
 mod episodes;
 mod learning;
 mod names;
+mod occurrences;
+mod rate;
+mod restarts;
 pub mod snapshot;
 mod table;
 
+pub use containers::Containers;
 pub use digests::{Digests, Drift};
 pub use episodes::{Due, Episodes};
 pub use learning::{Learning, Readiness};
 pub use names::Names;
-pub use table::{Table, Worth};
+pub use occurrences::{Excess, Occurrences};
+pub use rate::{HOUR, Rate, Window};
+pub use restarts::{Memory as RestartMemory, Series, Together, View, restarts_in};
+pub use table::{Table, Worth, lasting};
 
 use std::hash::{BuildHasherDefault, Hasher};
 

@@ -4,11 +4,19 @@ use hashbrown::HashTable;
 
 use super::Seed;
 use super::snapshot::{self, Entry, Kept, Reader};
+use crate::time::DAY;
 
 /// What a value is worth to keep, against its neighbours.
 pub trait Worth {
     /// The value with the least goes first.
     fn worth(&self) -> i64;
+}
+
+/// The worth of what was first and last seen at two times: what has been there for long is kept for long, up to two
+/// months, while it is not seen. So a flood of new names pushes out itself, and neither the quiet nor the slow.
+#[must_use]
+pub fn lasting(first: i64, last: i64) -> i64 {
+    last.saturating_add(last.saturating_sub(first).clamp(0, 2 * DAY) * 30)
 }
 
 /// How many values compete for the place of a new one.
@@ -86,6 +94,15 @@ impl<V: Worth> Table<V> {
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         let place = self.find(key)?;
         self.at_mut(place)
+    }
+
+    /// All values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        let dirty = &mut self.dirty;
+        self.entries.iter_mut().map(|(key, value)| {
+            *dirty |= snapshot::bit(*key);
+            value
+        })
     }
 
     /// All keys and values.
@@ -179,10 +196,7 @@ impl<V: Entry + Worth> Kept for Table<V> {
     }
 
     fn resume(&mut self, gap: i64) {
-        for (key, value) in &mut self.entries {
-            value.resume(gap);
-            self.dirty |= snapshot::bit(*key);
-        }
+        self.values_mut().for_each(|value| value.resume(gap));
     }
 }
 

@@ -78,7 +78,7 @@ fn rule(name: RuleName, out: &mut impl Write) -> io::Result<()> {
     if !ads.reasons.is_empty() {
         writeln!(out, "\n{BOLD}Reasons{BOLD:#}")?;
     }
-    for reason in ads.reasons {
+    for reason in ads.reasons.iter().copied().flatten() {
         writeln!(out, "    {:<24} {:<6} {:>3}  {}", reason.id, reason.severity.as_str(), reason.score, reason.meaning)?;
         let techniques: Vec<_> =
             reason.attack.iter().map(|at| format!("{} ({})", at.id, at.sub_name.unwrap_or(at.name))).collect();

@@ -1,7 +1,7 @@
 //! What each rule is for and what to do when it fires: its Alerting and Detection Strategy, in the sections of
 //! Palantir's [ADS framework](https://github.com/palantir/alerting-detection-strategy-framework).
 
-use super::{Reason, image};
+use super::{Reason, image, resource, restart};
 use crate::policy::RuleName;
 
 /// The strategy of one rule.
@@ -15,8 +15,8 @@ pub struct Ads {
     pub goal: &'static str,
     /// How.
     pub strategy: &'static str,
-    /// Why, one by one.
-    pub reasons: &'static [&'static Reason],
+    /// Why, one by one, in groups.
+    pub reasons: &'static [&'static [&'static Reason]],
     /// What it does not see.
     pub blind_spots: &'static [&'static str],
     /// What sets it off without harm, and what to do about that.
@@ -44,7 +44,7 @@ const UNAUTHORIZED_IMAGE: Ads = Ads {
                judged by the policy: deny and allow rules over whole path components, tags, digests. Names nobody \
                allowed are compared with those somebody did, and with the well-known ones. Digests are remembered, so \
                that a tag that moves is seen.",
-    reasons: image::reasons::ALL,
+    reasons: &[image::reasons::ALL],
     blind_spots: &[
         "An image that is pushed over an allowed tag before the tag was ever seen here: pin the digest.",
         "An image that is changed while it runs: that is for a runtime sensor, whose alerts are read.",
@@ -92,17 +92,36 @@ const ANOMALOUS_TRAFFIC: Ads = Ads {
 
 const RESTART_SPIKE: Ads = Ads {
     rule: RuleName::RestartSpike,
-    judged: false,
-    goal: "A workload restarts, or uses resources, above its own baseline.",
-    strategy: "Restarts are counted once each and judged against the workload's own rate; resource use against its own \
-               level and its limit.",
-    reasons: &[],
-    blind_spots: &["A workload that is new and hostile from its first hour on has no baseline of its own."],
-    false_positives: &["Rollouts and scaling.", "Node drains and reboots.", "Scheduled maintenance: a window."],
+    judged: true,
+    goal: "A workload restarts, or uses resources, above its own baseline: an implant that does not run as well as the \
+           program it has replaced, a miner, or a process that is made to fail.",
+    strategy: "Restarts are counted once each, from whichever sources tell them, and judged against the workload's own \
+               rate in several windows; without a history a prior judges. Back-off that persists, repeated kills for \
+               want of memory and restarts of many workloads at a time are detections by themselves. Resource use is \
+               judged against its own level, by the minute and by the day.",
+    reasons: &[restart::reasons::ALL, resource::reasons::ALL],
+    blind_spots: &[
+        "A workload that is new and hostile from its first hour on has no baseline of its own: the prior judges its \
+         restarts, and its limits judge its use.",
+        "A single restart is no signal: an implant that replaces the process once is not seen here.",
+        "Events of the kubelet saturate (25 at once, then one in five minutes), so that of many restarts some are \
+         not told; the counters of kube-state-metrics and of the pods' status tell them all.",
+        "Where a shipper keeps a database of Kubernetes Events it passes on the first of equal ones only.",
+    ],
+    false_positives: &[
+        "Rollouts and scaling: recognised where their events are collected, and then suppressed with that cause.",
+        "Node drains and reboots: what they set off is suppressed with the node as the cause, and one low finding \
+         stands for all.",
+        "Scheduled maintenance: a window under maintenance.",
+        "Development namespaces that crash as they please: an exception that suppresses or downgrades, with an end.",
+    ],
     response: &[
         "Check for a rollout, a node drain or a maintenance first.",
+        "Compare with the baseline: the evidence has what was observed, what is usual and how unlikely that is.",
         "Read the exit codes and the last log lines; look for out-of-memory kills.",
         "Look for a new image or a new destination of the same workload within the hour.",
-        "Isolate the workload if both came together.",
+        "Isolate the workload if both came together: deny its egress, keep the pod for evidence.",
+        "Look for the same on other workloads that run the image.",
+        "Then close the gap: a limit, a probe, an admission policy; or an exception if it was right.",
     ],
 };

@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Context, Detection, Reason, Severity, attack};
+use super::{Context, Detection, Reason, Severity, whom};
 use crate::baseline::{Digests, Names, Readiness, Seed, Table, Worth, id};
 use crate::image::{Fit, Known, Lookalike, Reference, ReferenceError};
 use crate::policy::{Action, ImageRule, Mode, Policy, RuleName};
@@ -17,21 +17,8 @@ use crate::time::Time;
 
 /// The reasons, as `tidewaiter explain unauthorized-image` lists them.
 pub mod reasons {
-    use super::*;
+    use crate::detect::reasons;
 
-    macro_rules! reasons {
-        ($($(#[$doc:meta])* $name:ident = $id:literal, $severity:ident, $score:literal, [$($attack:ident),*], $meaning:literal;)*) => {
-            $($(#[$doc])* pub const $name: Reason = Reason {
-                id: $id,
-                severity: Severity::$severity,
-                score: $score,
-                attack: &[$(attack::$attack),*],
-                meaning: $meaning,
-            };)*
-            /// All of them.
-            pub const ALL: &[&Reason] = &[$(&$name),*];
-        };
-    }
     reasons! {
         /// A deny rule.
         DENIED = "denied", High, 95, [BOTNET, DEPLOY_CONTAINER, MALICIOUS_IMAGE],
@@ -512,13 +499,8 @@ fn detection(reason: &'static Reason, message: String, image: &Image<'_>, entity
 
 /// The beginning of a message: who does what.
 fn who(observation: &Observation<'_>) -> String {
-    let workload = &observation.workload;
     let verb = if observation.kind.starts_with("image.") { "pulls" } else { "runs" };
-    match (workload.namespace == "-", workload.name == "-") {
-        (_, true) => format!("the host {verb}"),
-        (true, false) => format!("{} {verb}", workload.name),
-        (false, false) => format!("{}/{} {verb}", workload.namespace, workload.name),
-    }
+    format!("{} {verb}", whom(&observation.workload))
 }
 
 fn tag_fits(globs: &[String], reference: &Reference) -> bool {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::baseline::Readiness;
 use crate::policy::{Policy, RuleName};
+use crate::source::Workload;
 use crate::time::Time;
 
 /// What the rules need to know beside the observation.
@@ -87,6 +88,7 @@ pub mod attack {
     const RESOURCE_DEVELOPMENT: (&str, &str) = ("TA0042", "Resource Development");
     const EXECUTION: (&str, &str) = ("TA0002", "Execution");
     const PERSISTENCE: (&str, &str) = ("TA0003", "Persistence");
+    const IMPACT: (&str, &str) = ("TA0040", "Impact");
     const DEFENSE_EVASION: (&str, &str) = ("TA0005", "Defense Evasion");
 
     /// What the report is about: it comes first in every detection.
@@ -99,6 +101,11 @@ pub mod attack {
     /// A name that imitates another.
     pub const MASQUERADING: Technique =
         technique(DEFENSE_EVASION, "T1036.005", "Masquerading", Some("Match Legitimate Resource Name or Location"));
+    /// Somebody else's processors at work.
+    pub const COMPUTE_HIJACKING: Technique =
+        technique(IMPACT, "T1496.001", "Resource Hijacking", Some("Compute Hijacking"));
+    /// A service that is kept from serving.
+    pub const DENIAL_OF_SERVICE: Technique = technique(IMPACT, "T1499", "Endpoint Denial of Service", None);
     /// An image in one's own registry that was changed.
     pub const IMPLANT_IMAGE: Technique = technique(PERSISTENCE, "T1525", "Implant Internal Image", None);
 }
@@ -116,6 +123,31 @@ pub struct Reason {
     pub attack: &'static [Technique],
     /// What it means, in one sentence.
     pub meaning: &'static str,
+}
+
+/// Declares the reasons of a rule, and the list of them: id, severity, score, techniques, meaning.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $severity:ident, $score:literal, [$($attack:ident),*], $meaning:literal;)*) => {
+        $($(#[$doc])* pub const $name: $crate::detect::Reason = $crate::detect::Reason {
+            id: $id,
+            severity: $crate::detect::Severity::$severity,
+            score: $score,
+            attack: &[$($crate::detect::attack::$attack),*],
+            meaning: $meaning,
+        };)*
+        /// All of them.
+        pub const ALL: &[&$crate::detect::Reason] = &[$(&$name),*];
+    };
+}
+pub(crate) use reasons;
+
+/// Whom a detection is about, as its message names it.
+fn whom(workload: &Workload<'_>) -> String {
+    match (workload.namespace == "-", workload.name == "-") {
+        (_, true) => "the host".into(),
+        (true, false) => workload.name.to_str().into(),
+        (false, false) => format!("{}/{}", workload.namespace, workload.name),
+    }
 }
 
 /// A piece of evidence.

@@ -5,6 +5,12 @@ use crate::baseline::Seed;
 use crate::policy::Policy;
 use crate::source::Observation;
 
+/// The reasons, as `tidewaiter explain restart-spike` lists them.
+pub mod reasons {
+    /// All of them.
+    pub const ALL: &[&crate::detect::Reason] = &[];
+}
+
 /// The rule with what it remembers.
 #[derive(Debug)]
 pub struct Resources {}

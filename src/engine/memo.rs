@@ -1,98 +1,110 @@
-//! What clean records got, so that their like need not be judged again.
+//! What records got, so that their like need not be judged again.
 //!
 //! Most records of a container are alike but for their times: events of the same container, lines of the same log. What
-//! such a record gets depends on the members that its source reads and on the policy; a clean one touches no state
-//! that could make the next one anything but clean.
+//! such a record gets depends on the members that its source reads, on the policy and, for a detection that goes on, on
+//! its episode alone.
 
-use crate::baseline::{Seed, Table, Worth};
-use crate::record::{Fields, Key};
-use crate::source::{Observation, Source, keys};
+use crate::baseline::{Readiness, Seed};
+use crate::detect::Detection;
+use crate::detect::image::reasons;
+use crate::image::Reference;
+use crate::policy::RuleName;
+use crate::record::{Fields, Key, Known};
+use crate::source::{Observation, Source, Workload, keys};
 
-/// Longer members than this, in all, are not worth their memory.
-const LONGEST: usize = 768;
+/// What a record got.
+#[derive(Debug)]
+pub struct Answer {
+    /// Where the record is from: its time is read by that.
+    pub source: Source,
+    /// The enrichment of a clean record; of a detection that goes on, what of it stands before the count.
+    pub enrichment: Box<[u8]>,
+    /// The detection, where there is one.
+    pub again: Option<Box<Again>>,
+}
 
-/// How many clean records are remembered.
-const CAPACITY: u32 = 2048;
+/// A detection that goes on: what has to be as it was, and what stands behind the count.
+#[derive(Debug)]
+pub struct Again {
+    pub rule: RuleName,
+    pub reason: &'static str,
+    pub workload: Workload<'static>,
+    pub image: Option<Reference>,
+    pub readiness: Readiness,
+    /// The key of its episode.
+    pub episode: u64,
+    pub rest: Box<[u8]>,
+}
 
-/// The enrichments of clean records, by the hash of their members.
+/// Answers, by the records that got them.
 #[derive(Debug)]
 pub struct Memo {
-    seed: Seed,
-    clean: Table<Clean>,
-    clock: i64,
-    /// The members of the record at hand, one after the other.
-    members: Vec<u8>,
+    known: Known<Answer>,
+    /// How many records were known since all was forgotten last.
+    hits: usize,
+    /// Of how many records that are not known one is remembered.
+    every: u32,
+    misses: u32,
 }
 
-#[derive(Debug)]
-struct Clean {
-    members: Box<[u8]>,
-    source: Source,
-    enrichment: Box<[u8]>,
-    used: i64,
-}
-
-impl Worth for Clean {
-    fn worth(&self) -> i64 {
-        self.used
-    }
-}
+/// What [`Memo::every`] is where records hardly repeat themselves: to remember one costs a third of judging it.
+const SELDOM: u32 = 32;
 
 impl Memo {
     /// Remembers nothing yet.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { seed, clean: Table::new(CAPACITY, seed), clock: 0, members: Vec::new() }
+        let [seed, _] = seed.0;
+        Self { known: Known::new(seed), hits: 0, every: 1, misses: 0 }
     }
 
     /// Forgets all: the policy is another.
     pub fn clear(&mut self) {
-        self.clean = Table::new(CAPACITY, self.seed);
+        self.known.clear();
     }
 
-    /// The place that the record has here; none when it is not of a kind that repeats itself.
-    pub fn place(&mut self, fields: &Fields<'_, '_>) -> Option<u64> {
-        self.members.clear();
-        if fields.has_elements() {
-            return None;
-        }
-        self.members.reserve(LONGEST);
-        for &key in fields.found() {
-            let value = fields.get(key)?.raw();
-            if self.members.len() + value.len() > LONGEST {
-                return None;
-            }
-            // There are fewer keys than a byte has values.
-            self.members.push(key.0 as u8);
-            self.members.extend_from_slice(value);
-        }
-        Some(self.seed.quick(&self.members))
+    /// What a record like this one got. Of its fields those that [pass](PASSING) are there.
+    pub fn recall<'a>(&mut self, record: &'a [u8]) -> Option<(Fields<'a, '_>, &Answer)> {
+        let (fields, answer) = self.known.find(record)?;
+        self.hits += 1;
+        Some((fields, answer))
     }
 
-    /// The source of the record whose place was just asked for, and what it gets, when it is known to be clean.
-    pub fn get(&mut self, place: u64) -> Option<(Source, &[u8])> {
-        self.clock += 1;
-        let clean = self.clean.get_mut(place).filter(|clean| crate::record::same(&clean.members, &self.members))?;
-        clean.used = self.clock;
-        Some((clean.source, &clean.enrichment))
+    /// Whether a record that is not known should be remembered. It makes room for it.
+    pub fn wants(&mut self) -> bool {
+        if self.known.is_full() {
+            self.every = if self.hits < self.known.len() * 2 { SELDOM } else { 1 };
+            self.hits = 0;
+            self.known.clear();
+        }
+        self.misses = self.misses.wrapping_add(1);
+        self.misses.is_multiple_of(self.every)
     }
 
-    /// Remembers what a clean record got, if its source reads nothing but what makes the place, and if it says nothing
-    /// that has to be counted.
-    pub fn put(&mut self, place: u64, observation: &Observation<'_>, enrichment: &[u8]) {
-        if matches!(observation.source, Source::Docker | Source::ContainerLog) && observation.facts.is_empty() {
-            let members = self.members.as_slice().into();
-            self.clean.put(
-                place,
-                Clean { members, source: observation.source, enrichment: enrichment.into(), used: self.clock },
-            );
-        }
+    /// Remembers what a record got.
+    pub fn remember(&mut self, fields: &Fields<'_, '_>, answer: Answer) {
+        self.known.put(fields, answer);
     }
+}
+
+/// Whether another record with the same members would be the same observation and change nothing that is learned: its
+/// source reads no times but as times, and nothing inside arrays, and it says nothing that has to be counted.
+pub fn repeats(observation: &Observation<'_>, fields: &Fields<'_, '_>) -> bool {
+    observation.facts.is_empty()
+        && match observation.source {
+            // Without its type an event is told by the type of its time.
+            Source::Docker => fields.has(keys::DOCKER_TYPE),
+            Source::ContainerLog => true,
+            _ => false,
+        }
+}
+
+/// Whether judging the same image again would find the same: not so where the finding itself is learned from.
+pub fn lasts(detection: &Detection) -> bool {
+    ![reasons::DRIFT.id, reasons::FIRST_SEEN.id].contains(&detection.reason.id)
 }
 
 /// The members that are new in every record and say nothing about whose container it is: times, and what a container
 /// has logged.
 pub const PASSING: [Key; 7] =
     [keys::LOG, keys::MESSAGE, keys::TIME, keys::TIMESTAMP, keys::AT_TIMESTAMP, keys::TS, keys::DOCKER_TIME_NANO];
-
-const _: () = assert!(keys::RECORD_KEYS.len() < 256);

@@ -1,10 +1,11 @@
 //! The engine: one policy, one state; records go in one by one and come out enriched.
 
+mod clock;
 mod memo;
 mod state;
 
 use crate::baseline::snapshot::One;
-use crate::baseline::{Due, Episodes, Learning, Seed, id};
+use crate::baseline::{Containers, Due, Episodes, Learning, Seed, id};
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
@@ -14,9 +15,10 @@ use crate::image::Reference;
 use crate::policy::{Enrich, Excuse, Loaded, Policy};
 use crate::record::{Fields, Invalid, Key, Scanner, Shape, Text, splice};
 use crate::source::envelope::{self, Line};
-use crate::source::{self, Observation, Observations, Reader, keys};
+use crate::source::{self, Observation, Observations, Reader, Workload, keys};
 use crate::time::Time;
-use memo::Memo;
+use clock::Clock;
+use memo::{Again, Answer, Memo};
 
 /// What became of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,8 +37,8 @@ pub enum Outcome {
     Invalid(Invalid),
 }
 
-/// A record's time that lies further ahead of the shipper's than this, in seconds, is a clock that is wrong.
-const CLOCK_SKEW: i64 = 300;
+/// What suppresses a detection whose episode has alerted lately.
+const COOLDOWN: &str = "cooldown";
 
 /// Judges records, one after the other.
 ///
@@ -65,6 +67,7 @@ pub struct Engine {
     inner: Scanner,
     reader: Reader,
     images: UnauthorizedImage,
+    containers: Containers,
     restarts: Restarts,
     resources: Resources,
     memo: Memo,
@@ -72,8 +75,7 @@ pub struct Engine {
     episodes: Episodes,
     /// The enrichment of the last record that was judged.
     written: Vec<u8>,
-    /// The time of the last record that had one: that of a record that has none.
-    now: Time,
+    clock: Clock,
     /// The time of the last event before a restart, until the first one after it.
     left_at: Option<i64>,
 }
@@ -98,6 +100,7 @@ impl Engine {
         let (shape, own) = shape(&loaded);
         Self {
             images: UnauthorizedImage::new(&loaded.policy, seed),
+            containers: Containers::new(loaded.policy.limits.workloads, seed),
             restarts: Restarts::new(&loaded.policy, seed),
             resources: Resources::new(&loaded.policy, seed),
             episodes: Episodes::new(loaded.policy.limits.workloads, seed),
@@ -110,7 +113,7 @@ impl Engine {
             reader: Reader::default(),
             learning: One::default(),
             written: Vec::new(),
-            now: Time::default(),
+            clock: Clock::default(),
             left_at: None,
         }
     }
@@ -119,6 +122,7 @@ impl Engine {
     pub fn set_policy(&mut self, loaded: Loaded) {
         (self.shape, self.own) = shape(&loaded);
         self.images.set_policy(&loaded.policy);
+        self.restarts.set_policy(&loaded.policy);
         self.memo.clear();
         self.loaded = loaded;
     }
@@ -153,6 +157,10 @@ impl Engine {
     ///
     /// Whatever the record is, `out` gets at least its bytes.
     pub fn inspect(&mut self, record: &[u8], time: Option<Time>, out: &mut Vec<u8>) -> Outcome {
+        self.clock.trust(time.is_some());
+        if let Some(outcome) = self.recall(record, time, out) {
+            return outcome;
+        }
         // The scanners leave their places, so that what they found can be read while the rest of the engine works.
         let mut scanner = std::mem::take(&mut self.scanner);
         let mut inner = std::mem::take(&mut self.inner);
@@ -176,21 +184,10 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Outcome {
         let time = time.or_else(|| source::time(fields));
-        let place = if self.loaded.policy.ends() { None } else { self.memo.place(fields) };
-        if let Some((source, enrichment)) = place.and_then(|place| self.memo.get(place)) {
-            let member = |out: &mut Vec<u8>| out.extend_from_slice(enrichment);
-            splice(fields.record(), fields.close(), fields.members(self.own), member, out);
-            self.see(observed_at(source::own_time(source, fields), time, self.now));
-            return Outcome::Clean;
-        }
         if let Some(observations) = source::observe(fields, &mut self.reader) {
             let judgement = self.judge(observations, time, None);
             let outcome = self.answer(fields, &judgement, out);
-            if let (Some(place), Outcome::Clean, [observation]) = (place, outcome, &*judgement.observations)
-                && !self.written.is_empty()
-            {
-                self.memo.put(place, observation, &self.written);
-            }
+            self.remember(fields, &judgement, outcome);
             return outcome;
         }
         // A container's log line was observed above: what it says is the application's, not an event.
@@ -208,6 +205,81 @@ impl Engine {
             out.extend_from_slice(fields.record());
         }
         Outcome::Passed
+    }
+
+    /// Answers a record that is like one before it. Whatever is not as it was then is left to the full judgement.
+    fn recall(&mut self, record: &[u8], time: Option<Time>, out: &mut Vec<u8>) -> Option<Outcome> {
+        let (fields, answer) = self.memo.recall(record)?;
+        let time = time.or_else(|| source::time(&fields));
+        let mut clock = self.clock;
+        let at = clock.see(source::own_time(answer.source, &fields), time);
+        let mut learning = *self.learning;
+        learning.see(at);
+        let mut outcome = Outcome::Clean;
+        let mut count = None;
+        if let Some(again) = &answer.again {
+            let Again { rule, reason, workload, image, readiness, episode, rest } = &**again;
+            let policy = &self.loaded.policy;
+            if learning.readiness(policy.baseline.learn_for) != *readiness
+                || policy.excuse(workload, image.as_ref(), *rule, reason, at).is_some()
+            {
+                return None;
+            }
+            count = Some((self.episodes.again(*episode, at, &policy.alerts)?, rest));
+            outcome = Outcome::Suppressed;
+        }
+        (self.clock, *self.learning) = (clock, learning);
+        if answer.enrichment.is_empty() {
+            out.extend_from_slice(record);
+            return Some(outcome);
+        }
+        // What `splice` would do: a record that has an answer has members, and none of its own name.
+        let (before, behind) = record.split_at_checked(fields.close())?;
+        out.extend_from_slice(before);
+        out.push(b',');
+        out.extend_from_slice(&answer.enrichment);
+        if let Some((count, rest)) = count {
+            enrich::write_count(count, out);
+            out.extend_from_slice(rest);
+        }
+        out.extend_from_slice(behind);
+        Some(outcome)
+    }
+
+    /// Remembers what a record got, if another like it will get the same.
+    fn remember(&mut self, fields: &Fields<'_, '_>, judgement: &Judgement<'_>, outcome: Outcome) {
+        let (policy, [observation]) = (&self.loaded.policy, &*judgement.observations) else { return };
+        if policy.ends() || !memo::repeats(observation, fields) || !self.memo.wants() {
+            return;
+        }
+        let source = observation.source;
+        let answer = match (outcome, &*judgement.detections) {
+            (Outcome::Clean, _) => Answer { source, enrichment: self.written.as_slice().into(), again: None },
+            (Outcome::Suppressed, [detection])
+                if memo::lasts(detection) && detection.suppressed.as_deref() == Some(COOLDOWN) =>
+            {
+                let Some(around) = enrich::around_count(policy.output.format, &self.written) else { return };
+                let place = judgement.shown.and_then(|(_, image)| image);
+                let image = place.and_then(|(place, _)| self.images.judged(place)?.reference().cloned());
+                let (rule, reason, workload) = (detection.rule, detection.reason.id, &observation.workload);
+                let excused = policy.excuse(workload, image.as_ref(), rule, reason, judgement.at);
+                if excused.is_some() {
+                    return;
+                }
+                let again = Again {
+                    rule,
+                    reason,
+                    workload: workload.clone().into_owned(),
+                    image,
+                    readiness: self.learning.readiness(policy.baseline.learn_for),
+                    episode: episode(detection, workload),
+                    rest: around.1.into(),
+                };
+                Answer { source, enrichment: around.0.into(), again: Some(Box::new(again)) }
+            }
+            _ => return,
+        };
+        self.memo.remember(fields, answer);
     }
 
     /// Reads the events in a text that a record carries, and says what of it was cut.
@@ -233,24 +305,25 @@ impl Engine {
 
     fn judge<'a>(
         &mut self,
-        observations: Observations<'a>,
+        mut observations: Observations<'a>,
         time: Option<Time>,
         error: Option<String>,
     ) -> Judgement<'a> {
-        let mut judgement = Judgement { at: time.unwrap_or(self.now), error, ..Judgement::default() };
-        for (index, observation) in observations.iter().enumerate() {
-            let at = observed_at(observation.time, time, self.now);
-            self.see(at);
+        let mut judgement = Judgement { at: time.unwrap_or(self.clock.now()), error, ..Judgement::default() };
+        for (index, observation) in observations.iter_mut().enumerate() {
+            let at = self.clock.see(observation.time, time);
             if index == 0 {
                 judgement.at = at;
             }
+            self.see(at);
+            self.containers.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
             let context = Context { policy, at, readiness, workload: observation.workload.id() };
             let image = self.images.judge(observation, context, &mut judgement.detections);
-            if !observation.facts.is_empty() {
-                self.restarts.judge(observation, context, &mut judgement.detections);
+            if !observation.facts.is_empty() && !self.clock.is_doubted() {
+                self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
             }
             let found = judgement.detections.len() > before;
@@ -320,13 +393,23 @@ fn shape(loaded: &Loaded) -> (Shape, Key) {
     (shape, own)
 }
 
-/// The time of an observation: its own, unless that lies in the shipper's future.
-fn observed_at(own: Option<Time>, time: Option<Time>, now: Time) -> Time {
-    match (own, time) {
-        (Some(own), Some(shipper)) if own.since(shipper) > CLOCK_SKEW => shipper,
-        (Some(own), _) => own,
-        (None, shipper) => shipper.unwrap_or(now),
-    }
+/// The id of what a detection's episode is about.
+fn episode(detection: &Detection, workload: &Workload<'_>) -> u64 {
+    let none = Text::default();
+    let (namespace, kind, name) = match detection.scope {
+        Scope::Workload => (&workload.namespace, &workload.kind, &workload.name),
+        Scope::Namespace => (&workload.namespace, &none, &none),
+        Scope::Cluster => (&none, &none, &none),
+    };
+    id(&[
+        detection.rule.as_str().as_bytes(),
+        detection.reason.id.as_bytes(),
+        workload.cluster.as_bytes(),
+        namespace.as_bytes(),
+        kind.as_bytes(),
+        name.as_bytes(),
+        detection.entity.as_bytes(),
+    ])
 }
 
 /// Decides whether a detection counts: excuses first, then its episode.
@@ -347,30 +430,17 @@ fn settle(
         detection.evidence.push(("downgraded_by", excused.cause.clone().into()));
         detection.severity = detection.severity.downgraded();
     }
-    let (namespace, kind, name) = match detection.scope {
-        Scope::Workload => (&workload.namespace, &workload.kind, &workload.name),
-        Scope::Namespace => (&workload.namespace, &Text::default(), &Text::default()),
-        Scope::Cluster => (&Text::default(), &Text::default(), &Text::default()),
-    };
-    let parts = [
-        detection.rule.as_str().as_bytes(),
-        detection.reason.id.as_bytes(),
-        workload.cluster.as_bytes(),
-        namespace.as_bytes(),
-        kind.as_bytes(),
-        name.as_bytes(),
-        detection.entity.as_bytes(),
-    ];
     let suppresses = |excused: &crate::policy::Excused| excused.action == Excuse::Suppress;
     if let Some(excused) = excused.filter(suppresses) {
         detection.suppressed = Some(excused.cause.into());
     }
-    let (episode, due) = episodes.see(id(&parts), at, &loaded.policy.alerts, detection.suppressed.is_some());
+    let subject = episode(detection, workload);
+    let (episode, due) = episodes.see(subject, at, &loaded.policy.alerts, detection.suppressed.is_some());
     detection.episode = episode;
     if detection.suppressed.is_none() {
         detection.suppressed = match due {
             Due::Now => None,
-            Due::Cooldown => Some("cooldown".into()),
+            Due::Cooldown => Some(COOLDOWN.into()),
             Due::RateLimit => Some("rate-limit".into()),
         };
     }

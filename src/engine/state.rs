@@ -24,7 +24,7 @@ impl Engine {
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for &section in Section::ALL {
-            write_section(section, self.now, table!(self, section, &), &mut out);
+            write_section(section, self.clock.now(), table!(self, section, &), &mut out);
         }
         out
     }
@@ -36,13 +36,14 @@ impl Engine {
     pub fn restore(&mut self, snapshot: &[u8]) -> Restored {
         let restored = Restored::read(snapshot, |part, section| part.merge_into(self.table(section)));
         self.left_at = self.learning.last();
+        self.memo.clear();
         restored
     }
 
     /// Whether a shard of a table has changed since it was last taken. If so, appends it as a part: the caller keeps it
     /// in the place of the one before, or [gives it back](Self::keep_dirty).
     pub fn take_dirty(&mut self, section: Section, shard: u8, out: &mut Vec<u8>) -> bool {
-        let now = self.now;
+        let now = self.now();
         let table = self.table(section);
         let (dirty, bit) = (table.dirty(), bit(u64::from(shard)));
         let is_dirty = *dirty & bit != 0;
@@ -61,16 +62,15 @@ impl Engine {
     /// The time of the last record that had one.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.now
+        self.clock.now()
     }
 
     fn table(&mut self, section: Section) -> &mut dyn Kept {
         table!(self, section, &mut)
     }
 
-    /// An event at a time: time goes on.
+    /// An event at a time: learning goes on.
     pub(super) fn see(&mut self, at: Time) {
-        self.now = at;
         if let Some(left_at) = self.left_at.take() {
             self.resume(at.sec.saturating_sub(left_at));
         }

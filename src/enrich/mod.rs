@@ -42,6 +42,28 @@ pub fn write(format: Format, field: &[u8], verdict: &Verdict<'_, '_>, out: &mut 
     }
 }
 
+/// What of an enrichment with one detection stands before and behind the detection's count, when nothing else in it
+/// changes while the detection goes on.
+pub fn around_count(format: Format, written: &[u8]) -> Option<(&[u8], &[u8])> {
+    // ECS has no count, and OCSF has the time beside it.
+    if format != Format::Native {
+        return None;
+    }
+    // Quotes in strings are escaped, so this is a name; the last member of the name is the detection's own.
+    let at = written.windows(COUNT.len()).rposition(|window| window == COUNT)? + COUNT.len();
+    let (before, rest) = written.split_at_checked(at)?;
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    Some((before, rest.get(digits..)?))
+}
+
+/// A count's name in the native form.
+const COUNT: &[u8] = b"\"count\":";
+
+/// Writes a detection's count.
+pub fn write_count(count: u32, out: &mut Vec<u8>) {
+    write_digits(u64::from(count), out);
+}
+
 /// A JSON object or array that is being written: keeps the commas.
 struct Writer<'o> {
     out: &'o mut Vec<u8>,

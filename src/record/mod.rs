@@ -1,11 +1,13 @@
 //! Records: JSON texts, scanned where they lie and given back with one member more.
 
+mod known;
 mod scan;
 pub(crate) mod shape;
 mod splice;
 mod text;
 mod value;
 
+pub use known::Known;
 pub use scan::{Invalid, Scanner};
 pub(crate) use shape::keys;
 pub use shape::{Key, Shape};

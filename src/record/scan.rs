@@ -399,7 +399,7 @@ pub(super) fn special(word: u64) -> u64 {
 
 /// The offset of the quote that ends the string whose first character is at `start`, when nothing in it is special.
 #[inline(always)]
-fn plain_string(text: &[u8], start: usize) -> Option<usize> {
+pub(super) fn plain_string(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?;
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
@@ -430,7 +430,7 @@ fn string(text: &[u8], start: usize) -> Result<usize> {
 }
 
 /// Where any string ends, and whether it has no escapes.
-fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize, bool)> {
+pub(super) fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize, bool)> {
     let mut plain = true;
     loop {
         match byte(text, at) {
@@ -482,7 +482,8 @@ fn scalar(text: &[u8], at: usize) -> Result<usize> {
     }
 }
 
-fn number(text: &[u8], at: usize) -> Result<usize> {
+/// The offset behind the number that begins at `at`.
+pub(super) fn number(text: &[u8], at: usize) -> Result<usize> {
     let whole = at + usize::from(byte(text, at) == Some(b'-'));
     let mut end = if byte(text, whole) == Some(b'0') { whole + 1 } else { digits(text, whole)? };
     if byte(text, end) == Some(b'.') {
@@ -495,16 +496,16 @@ fn number(text: &[u8], at: usize) -> Result<usize> {
     Ok(end)
 }
 
+/// Whether eight bytes are digits: none of them leaves the high nibble 3, with or without six more.
+#[inline(always)]
+pub(super) fn are_digits(word: u64) -> bool {
+    (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) == ONES * 0x30 && word & (ONES * 0xf0) == ONES * 0x30
+}
+
 /// The offset behind the digits that begin at `at`; at least one has to.
 fn digits(text: &[u8], at: usize) -> Result<usize> {
     let mut end = at;
-    // Eight digits at a time: no byte of them leaves the high nibble 3, with or without six more.
-    while let Some(chunk) = text.get(end..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        if (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) != ONES * 0x30 || word & (ONES * 0xf0) != ONES * 0x30
-        {
-            break;
-        }
+    while word(text, end).is_some_and(are_digits) {
         end += 8;
     }
     while let Some(b'0'..=b'9') = byte(text, end) {

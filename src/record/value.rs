@@ -1,5 +1,6 @@
 //! What a scan found: values, where they stand in the text.
 
+use super::scan::are_digits;
 use super::shape::Key;
 use super::text::{Text, unescape};
 
@@ -20,6 +21,11 @@ impl Slot {
 
     fn end(self) -> u32 {
         self.end & !ESCAPED
+    }
+
+    /// Where it stands; none when it is no value.
+    pub fn range(self) -> Option<std::ops::Range<usize>> {
+        (self.end != 0).then(|| self.start as usize..self.end() as usize)
     }
 }
 
@@ -139,7 +145,7 @@ impl<'a> Value<'a> {
     /// The string, when it is one.
     #[must_use]
     pub fn text(self) -> Option<Text<'a>> {
-        let inner = self.raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let [b'"', inner @ .., b'"'] = self.raw else { return None };
         if self.plain {
             return Some(Text::from(inner));
         }
@@ -148,18 +154,32 @@ impl<'a> Value<'a> {
         Some(Text::from(decoded))
     }
 
+    /// The bytes without the quotes, if it has any. By pattern: the library's prefixes are calls and loops to an
+    /// interpreter.
+    fn unquoted(self) -> &'a [u8] {
+        if let [b'"', inner @ .., b'"'] = self.raw { inner } else { self.raw }
+    }
+
     /// The integer: of a number without fraction or exponent, or of a string of digits, as protobuf's JSON has 64-bit
     /// integers. Too large a number is none.
     #[must_use]
     pub fn integer(self) -> Option<i64> {
-        let digits = self.raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")).unwrap_or(self.raw);
-        let (is_negative, digits) = digits.strip_prefix(b"-").map_or((false, digits), |digits| (true, digits));
+        let (is_negative, digits) = match self.unquoted() {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
         // Nineteen digits fit a u64; the library checks each step, which takes WebAssembly a 128-bit product.
         if digits.is_empty() || digits.len() > 19 {
             return None;
         }
         let mut value = 0_u64;
-        for &byte in digits {
+        let mut rest = digits;
+        while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+            let Some(eight) = eight_digits(u64::from_le_bytes(*chunk)) else { return None };
+            value = value.wrapping_mul(100_000_000).wrapping_add(eight);
+            rest = behind;
+        }
+        for &byte in rest {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
                 return None;
@@ -173,7 +193,7 @@ impl<'a> Value<'a> {
     /// large. The library's exact reading costs the guest 15 kB, which a statistic does not need.
     #[must_use]
     pub fn number(self) -> Option<f64> {
-        let text = self.raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")).unwrap_or(self.raw);
+        let text = self.unquoted();
         let (sign, text) = text.strip_prefix(b"-").map_or((1.0, text), |text| (-1.0, text));
         let (mut mantissa, mut exponent, mut is_fraction, mut digits) = (0.0, 0_i32, false, 0);
         let mut rest = text.iter();
@@ -198,6 +218,18 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The number that eight digits make, the first of them in the lowest byte. Neighbours are joined to twos, fours and
+/// eights: an interpreter does this in a third of the time of eight steps.
+fn eight_digits(word: u64) -> Option<u64> {
+    if !are_digits(word) {
+        return None;
+    }
+    let ones = word & 0x0f0f_0f0f_0f0f_0f0f;
+    let twos = (ones.wrapping_mul(10 * 256 + 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos.wrapping_mul(100 * 65_536 + 1) >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(10_000 * 4_294_967_296 + 1) >> 32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +238,11 @@ mod tests {
     #[case("0", Some(0))]
     #[case("-7", Some(-7))]
     #[case("\"42\"", Some(42))]
+    #[case("12345678", Some(12_345_678))]
+    #[case("1767225600950000000", Some(1_767_225_600_950_000_000))]
+    #[case("1234567:", None)]
+    #[case("1234567/9", None)]
+    #[case("\"", None)]
     #[case("9223372036854775807", Some(i64::MAX))]
     #[case("-9223372036854775808", Some(i64::MIN))]
     #[case("9223372036854775808", None)]

@@ -6,7 +6,14 @@
 //!   `nerdctl events --format '{{json .}}'` prints the same as an object, with the event as text.
 //! - The log tells what the kubelet asks for
 //!   ([instrumented_service.go](https://github.com/containerd/containerd/blob/main/internal/cri/instrument/instrumented_service.go)):
-//!   `PullImage "REF"`, then `Pulled image "REF" with image id …` and `PullImage "REF" returns image reference "ID"`.
+//!   `PullImage "REF"`, then `Pulled image "REF" with image id …` and `PullImage "REF" returns image reference "ID"`;
+//!   and of events it has received
+//!   ([events.go](https://github.com/containerd/containerd/blob/main/internal/cri/server/events/events.go)), in
+//!   protobuf's text or, before containerd 2, as Go prints it:
+//!   `received container exit event container_id:"ID" id:"ID" exit_status:1`, `TaskOOM event &TaskOOM{ContainerID:ID,}`.
+//!
+//! The kubelet stops a container also to start it again, when it fails its probe: to the runtime that is no restart, and
+//! only Kubernetes can tell.
 //!
 //! The namespace is one of containerd's clients (`k8s.io`, `moby`), none of Kubernetes: it says nothing of the
 //! workload. An image that is pulled gets three names, hence three events: with its tag, with its digest, and its ID
@@ -14,12 +21,12 @@
 
 use once_cell::sync::Lazy;
 
-use super::docker::{by_id, is_image_id, unnamed};
+use super::docker::{by_id, fact_of, is_image_id, unnamed};
 use super::envelope::string_end;
 use super::keys::{
     LOG_MSG as MSG, NERDCTL_EVENT as EVENT, NERDCTL_TIMESTAMP as TIMESTAMP, NERDCTL_TOPIC as TOPIC, TIME,
 };
-use super::{Digest, Image, Named, Observation, Observations, Reader, Source, named};
+use super::{Digest, Fact, Image, Named, Observation, Observations, Reader, Source, named};
 use crate::record::{Fields, Shape, Text, keys, unescape};
 use crate::time::Time;
 
@@ -30,6 +37,7 @@ keys! {
         CONTAINER_ID = "/container_id",
         NAME = "/name",
         IMAGE = "/image",
+        EXIT_STATUS = "/exit_status",
     }
 }
 
@@ -51,7 +59,8 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         return None;
     }
     let msg = fields.get(MSG)?;
-    if !msg.raw().starts_with(b"\"Pull") {
+    let begins = |start: &&[u8]| msg.raw().get(1..).is_some_and(|message| message.starts_with(start));
+    if ![&b"Pull"[..], b"StopC", b"StartC", b"received c", b"TaskE", b"TaskO"].iter().any(begins) {
         return None;
     }
     message(&msg.text()?, time_of(fields.text(TIME)))
@@ -149,18 +158,22 @@ struct Subject<'a> {
     container: Option<Text<'a>>,
     name: Option<Text<'a>>,
     image: Option<Text<'a>>,
+    /// How it ended. A status of zero is left out.
+    exit: Option<i64>,
 }
 
 impl<'a> Subject<'a> {
     fn read(event: &'a [u8], reader: &mut Reader) -> Option<Self> {
         let fields = reader.object(&SUBJECT, event)?;
         let text = |key| fields.text(key).filter(|text| !text.is_empty());
-        Some(Self { id: text(ID), container: text(CONTAINER_ID), name: text(NAME), image: text(IMAGE) })
+        let exit = fields.get(EXIT_STATUS).map_or(Some(0), |status| status.integer());
+        Some(Self { id: text(ID), container: text(CONTAINER_ID), name: text(NAME), image: text(IMAGE), exit })
     }
 
     fn into_owned(self) -> Subject<'static> {
         let own = |text: Option<Text<'a>>| text.map(Text::into_owned);
-        Subject { id: own(self.id), container: own(self.container), name: own(self.name), image: own(self.image) }
+        let Self { id, container, name, image, exit } = self;
+        Subject { id: own(id), container: own(container), name: own(name), image: own(image), exit }
     }
 
     fn observe(self, mut kind: &'static str, time: Option<Time>) -> Observations<'a> {
@@ -175,9 +188,14 @@ impl<'a> Subject<'a> {
             kind = "container.exec-die";
         }
         let id = self.container.or(self.id).filter(|_| !is_image);
-        let workload = id.map_or_else(unnamed, |id| by_id(&id));
+        let workload = id.as_ref().map_or_else(unnamed, by_id);
         let images = reference.filter(is_reference).map(Image::new).into_iter().collect();
-        vec![Observation { time, images, ..Observation::new(Source::Containerd, kind, workload) }]
+        let fact = match fact_of(kind) {
+            Some(Fact::Exited { .. }) => Some(Fact::Exited { code: self.exit }),
+            fact => fact,
+        };
+        let facts = fact.filter(|_| id.is_some()).into_iter().collect();
+        vec![Observation { time, container: id, images, facts, ..Observation::new(Source::Containerd, kind, workload) }]
     }
 }
 
@@ -212,8 +230,65 @@ fn kind(topic: &[u8]) -> Option<&'static str> {
     named(KINDS, topic).or_else(other)
 }
 
+/// How messages of the log begin that are about a container, how they go on behind its quoted id, and what they say.
+const ABOUT_CONTAINERS: &[(&[u8], &[u8], &str)] = &[
+    (b"StopContainer for \"", b" with timeout ", "container.stop"),
+    (b"StartContainer for \"", b" returns successfully", "container.start"),
+];
+
+/// How messages of the log begin that have an event in them. Those that a sandbox's handler has received are the same
+/// again.
+const EVENTS: &[(&[u8], &str)] = &[
+    (b"received container exit event ", "container.die"),
+    (b"TaskExit event &", "container.die"),
+    (b"TaskExit event container_id:", "container.die"),
+    (b"TaskOOM event ", "container.oom"),
+];
+
+/// Reads a message of the log that has an event in it: its members are words like `name:value`, the value perhaps in
+/// quotes.
+fn event<'a>(msg: &Text<'a>) -> Option<(&'static str, Subject<'a>)> {
+    let text = msg.as_bytes();
+    let (_, kind) = EVENTS.iter().find(|(start, _)| text.starts_with(start))?;
+    let mut subject = Subject { id: None, container: None, name: None, image: None, exit: Some(0) };
+    let mut at = 0;
+    for word in text.split(|byte| matches!(byte, b' ' | b',' | b'{' | b'}')) {
+        let start = at;
+        at += word.len() + 1;
+        let Some(colon) = word.iter().position(|&byte| byte == b':') else { continue };
+        let (name, value) = word.split_at_checked(colon)?;
+        let is_quoted = value.len() > 2 && value.starts_with(b":\"") && value.ends_with(b"\"");
+        let quote = usize::from(is_quoted);
+        let value = msg.slice(start + colon + 1 + quote, start + word.len() - quote);
+        match name {
+            b"container_id" | b"ContainerID" => subject.container = Some(value),
+            b"id" | b"ID" => subject.id = Some(value),
+            b"exit_status" | b"ExitStatus" => subject.exit = value.to_str().parse().ok(),
+            _ => {}
+        }
+    }
+    subject.container.as_ref().filter(|id| !id.is_empty())?;
+    Some((*kind, subject))
+}
+
 /// Reads a message of the log.
 fn message<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
+    if let Some((kind, subject)) = event(msg) {
+        return Some(subject.observe(kind, time));
+    }
+    for &(start, behind, kind) in ABOUT_CONTAINERS {
+        if msg.as_bytes().starts_with(start) {
+            let (id, end) = unquoted(msg, start.len())?;
+            let goes_on = msg.as_bytes().get(end..)?.starts_with(behind) && !id.is_empty();
+            let subject = Subject { id: Some(id), container: None, name: None, image: None, exit: None };
+            return goes_on.then(|| subject.observe(kind, time));
+        }
+    }
+    image(msg, time)
+}
+
+/// Reads a message of the log that is about an image.
+fn image<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
     const ASKED: &[u8] = b"PullImage \"";
     const PULLED: &[u8] = b"Pulled image \"";
     let text = msg.as_bytes();
@@ -233,7 +308,7 @@ fn message<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::docker::testing::{observed, show};
+    use super::super::docker::testing::{container, observed, show};
     use super::*;
 
     const HEX: &str = "5f0c2b9e7d1a4c3f8b6e9d0a1c2b3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e";
@@ -259,15 +334,20 @@ mod tests {
     )]
     #[case::create_by_id("/containers/create", r#"{"id":"$HEX","image":"$HEX"}"#, "container.create", "5f0c2b9e7d1a")]
     #[case::create_no_image("/containers/create", r#"{"id":"web","image":""}"#, "container.create", "web")]
-    #[case::start("/tasks/start", r#"{"container_id":"$HEX","pid":4242}"#, "container.start", "5f0c2b9e7d1a")]
+    #[case::start("/tasks/start", r#"{"container_id":"$HEX","pid":4242}"#, "container.start", "5f0c2b9e7d1a | started")]
     #[case::exit(
         "/tasks/exit",
         r#"{"container_id":"$HEX","id":"$HEX","exit_status":137}"#,
         "container.die",
-        "5f0c2b9e7d1a"
+        "5f0c2b9e7d1a | exited 137"
     )]
+    #[case::exit_of_zero("/tasks/exit", r#"{"container_id":"a","id":"a"}"#, "container.die", "a | exited 0")]
+    #[case::exit_as_text("/tasks/exit", r#"{"container_id":"a","exit_status":"2"}"#, "container.die", "a | exited 2")]
+    #[case::absurd_exit("/tasks/exit", r#"{"container_id":"a","exit_status":[1]}"#, "container.die", "a | exited")]
+    #[case::pause("/tasks/paused", r#"{"container_id":"a"}"#, "container.pause", "a | stopped")]
+    #[case::task_delete("/tasks/delete", r#"{"container_id":"a","exit_status":1}"#, "container.other", "a")]
     #[case::exec_exit("/tasks/exit", r#"{"container_id":"$HEX","id":"probe"}"#, "container.exec-die", "5f0c2b9e7d1a")]
-    #[case::oom("/tasks/oom", r#"{"container_id":"$HEX"}"#, "container.oom", "5f0c2b9e7d1a")]
+    #[case::oom("/tasks/oom", r#"{"container_id":"$HEX"}"#, "container.oom", "5f0c2b9e7d1a | out of memory")]
     #[case::exec(
         "/tasks/exec-started",
         r#"{"container_id":"$HEX","exec_id":"probe"}"#,
@@ -322,6 +402,72 @@ mod tests {
         let record = format!(r#"{{"level":"info","msg":{quoted},"time":"2026-09-21T14:13:20.5Z"}}"#);
         let decoded = observed(observe, &record.replace("$HEX", HEX));
         assert_eq!(decoded.map(|mut lines| lines.remove(0).replace(HEX, "$HEX")), expected);
+    }
+
+    #[rstest::rstest]
+    #[case::stop(r#"StopContainer for "$HEX" with timeout 30 (s)"#, "container.stop", "5f0c2b9e7d1a | stopped")]
+    #[case::start(r#"StartContainer for "$HEX" returns successfully"#, "container.start", "5f0c2b9e7d1a | started")]
+    #[case::exit(
+        r#"received container exit event container_id:"$HEX"  id:"$HEX"  pid:7  exit_status:143  exited_at:{seconds:1}"#,
+        "container.die",
+        "5f0c2b9e7d1a | exited 143"
+    )]
+    #[case::exit_of_zero(
+        r#"received container exit event container_id:"$HEX" id:"$HEX" pid:7 exited_at:{seconds:1 nanos:2}"#,
+        "container.die",
+        "5f0c2b9e7d1a | exited 0"
+    )]
+    #[case::exit_of_go(
+        "TaskExit event &TaskExit{ContainerID:$HEX,ID:$HEX,Pid:7,ExitStatus:1,ExitedAt:2026-03-15 00:00:00 +0000 UTC,}",
+        "container.die",
+        "5f0c2b9e7d1a | exited 1"
+    )]
+    #[case::exit_of_a_process(
+        r#"TaskExit event container_id:"$HEX" id:"probe" pid:7 exit_status:1"#,
+        "container.exec-die",
+        "5f0c2b9e7d1a"
+    )]
+    #[case::absurd_exit(
+        r#"received container exit event container_id:"a" id:"a" exit_status:99999999999999999999"#,
+        "container.die",
+        "a | exited"
+    )]
+    #[case::oom(r#"TaskOOM event container_id:"$HEX""#, "container.oom", "5f0c2b9e7d1a | out of memory")]
+    #[case::oom_of_go(
+        "TaskOOM event &TaskOOM{ContainerID:$HEX,XXX_unrecognized:[],}",
+        "container.oom",
+        "5f0c2b9e7d1a | out of memory"
+    )]
+    fn log_of_containers(#[case] msg: &str, #[case] kind: &str, #[case] expected: &str) {
+        let expected = format!("containerd {kind} 1790000000.500000000 -/-/container/{expected}");
+        let quoted = serde_json::to_string(msg).unwrap();
+        let text = format!(r#"time="2026-09-21T14:13:20.500000000Z" level=info msg={quoted}"#);
+        assert_eq!(line(&text).as_deref(), Some(&*expected));
+        let record = format!(r#"{{"level":"info","msg":{quoted},"time":"2026-09-21T14:13:20.5Z"}}"#);
+        assert_eq!(observed(observe, &record.replace("$HEX", HEX)).unwrap(), [expected]);
+    }
+
+    #[rstest::rstest]
+    #[case::stopped(r#"StopContainer for "$HEX" returns successfully"#)]
+    #[case::to_start(r#"StartContainer for "$HEX""#)]
+    #[case::failed(r#"StartContainer for "$HEX" failed"#)]
+    #[case::of_a_sandbox(r#"TaskExit event in podsandbox handler container_id:"$HEX" id:"$HEX" exit_status:1"#)]
+    #[case::no_id("received container exit event exit_status:1")]
+    #[case::empty_id(r#"StopContainer for "" with timeout 30 (s)"#)]
+    #[case::open_quote(r#"StopContainer for "5f0c"#)]
+    #[case::an_application("received container exit event")]
+    fn other_messages(#[case] msg: &str) {
+        let record = format!(r#"{{"msg":{}}}"#, serde_json::to_string(msg).unwrap());
+        assert_eq!(observed(observe, &record), None);
+    }
+
+    #[test]
+    fn ids_of_containers() {
+        let record = |topic: &str, event: &str| format!(r#"{{"Topic":"{topic}","Event":{event}}}"#);
+        let id = |topic: &str, event: &str| container(observe, &record(topic, event));
+        assert_eq!(id("/tasks/oom", r#"{"container_id":"5f0c2b9e7d1a4c3f"}"#).as_deref(), Some("5f0c2b9e7d1a4c3f"));
+        assert_eq!(id("/containers/create", r#"{"id":"5f0c"}"#).as_deref(), Some("5f0c"));
+        assert_eq!(id("/images/create", r#"{"name":"a"}"#), None);
     }
 
     #[rstest::rstest]

@@ -7,16 +7,23 @@
 //! `Actor.Attributes` mixes what the engine says with the labels of the container, which are also those of its image:
 //! whoever built the image chose them. The engine writes `image` and `name` over the labels, hence these two are sure.
 //! A label that names the workload counts only as far as the container's name bears it out, where such a name has a
-//! rule (Swarm, Kubernetes); Compose lets users name containers freely, so its labels are taken as they are.
+//! rule (Swarm, Kubernetes); Compose lets users name containers freely, so its labels are taken as they are. The exit
+//! code and the signal are the engine's, but a label of the same name goes over them
+//! ([monitor.go](https://github.com/moby/moby/blob/master/daemon/monitor.go)): no more than a hint.
+//!
+//! A restart by policy is a `die` and then a `start`; `restart` is what a user asks for, and comes last. Who asks a
+//! container to end makes `kill` before its `die` and `stop` behind it. Swarm restarts no container: it makes another,
+//! so that the creation of one is no sign of a rollout there, as it is with Compose.
 
 use super::keys::{
     DOCKER_ACTION as ACTION, DOCKER_ACTOR_ID as ACTOR_ID, DOCKER_COMPOSE_PROJECT as COMPOSE_PROJECT,
-    DOCKER_COMPOSE_SERVICE as COMPOSE_SERVICE, DOCKER_FROM as FROM, DOCKER_ID as ID, DOCKER_IMAGE as IMAGE,
-    DOCKER_NAME as NAME, DOCKER_STACK as STACK, DOCKER_STATUS as STATUS, DOCKER_SWARM_SERVICE as SWARM_SERVICE,
-    DOCKER_TIME_NANO as TIME_NANO, DOCKER_TYPE as TYPE, TIME,
+    DOCKER_COMPOSE_SERVICE as COMPOSE_SERVICE, DOCKER_EXIT_CODE as EXIT_CODE, DOCKER_FROM as FROM, DOCKER_ID as ID,
+    DOCKER_IMAGE as IMAGE, DOCKER_NAME as NAME, DOCKER_SIGNAL as SIGNAL, DOCKER_STACK as STACK,
+    DOCKER_STATUS as STATUS, DOCKER_SWARM_SERVICE as SWARM_SERVICE, DOCKER_TIME_NANO as TIME_NANO, DOCKER_TYPE as TYPE,
+    TIME,
 };
-use super::{Digest, Image, Named, Observation, Observations, Reader, Source, Workload, named, owner};
-use crate::record::{Fields, Text};
+use super::{Digest, Fact, Image, Named, Observation, Observations, Reader, Source, Workload, named, owner};
+use crate::record::{Fields, Text, same};
 use crate::time::Time;
 
 const OTHER_CONTAINER: &str = "container.other";
@@ -78,9 +85,57 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
         None => old_kind(fields)?,
     };
     let id = fields.text(ACTOR_ID).or_else(|| fields.text(ID))?;
-    let (workload, images) =
-        if is_image { (unnamed(), images(fields, kind, id).into_iter().collect()) } else { container(fields, &id) };
-    Some(vec![Observation { time: time(fields), images, ..Observation::new(Source::Docker, kind, workload) }])
+    let observation = if is_image {
+        Observation {
+            images: images(fields, kind, id).into_iter().collect(),
+            ..Observation::new(Source::Docker, kind, unnamed())
+        }
+    } else {
+        let (workload, images) = container(fields, &id);
+        let facts = fact(fields, kind, &workload).into_iter().collect();
+        let container = Some(id).filter(|id| !id.is_empty());
+        Observation { container, images, facts, ..Observation::new(Source::Docker, kind, workload) }
+    };
+    Some(vec![Observation { time: time(fields), ..observation }])
+}
+
+/// What kinds of observations say of the container that they are about, whatever runs it.
+const FACTS: &[(&[u8], Fact<'static>)] = &[
+    (b"container.start", Fact::Started),
+    (b"container.die", Fact::Exited { code: None }),
+    (b"container.oom", Fact::OutOfMemory),
+    (b"container.stop", Fact::Stopped),
+    (b"container.kill", Fact::Stopped),
+    (b"container.pause", Fact::Stopped),
+    (b"container.restart", Fact::Stopped),
+    (b"container.destroy", Fact::Stopped),
+];
+
+/// What a kind of observation says of the container that it is about.
+pub(super) fn fact_of(kind: &str) -> Option<Fact<'static>> {
+    FACTS.iter().find(|(known, _)| same(known, kind.as_bytes())).map(|(_, fact)| fact.clone())
+}
+
+fn fact(fields: &Fields<'_, '_>, kind: &str, workload: &Workload<'_>) -> Option<Fact<'static>> {
+    if kind == "container.create" {
+        return (workload.kind == "compose").then_some(Fact::Rollout);
+    }
+    match fact_of(kind)? {
+        Fact::Exited { .. } => Some(Fact::Exited { code: fields.get(EXIT_CODE).and_then(|code| code.integer()) }),
+        fact => (kind != "container.kill" || ends(fields)).then_some(fact),
+    }
+}
+
+/// The signals that end a process which does not handle them, and that nobody sends for any other reason.
+const ENDING: [&[u8]; 10] = [b"15", b"9", b"2", b"3", b"6", b"TERM", b"KILL", b"INT", b"QUIT", b"ABRT"];
+
+/// Whether a `kill` is to end the container.
+fn ends(fields: &Fields<'_, '_>) -> bool {
+    fields.get(SIGNAL).is_none_or(|signal| {
+        let name = signal.text().unwrap_or_else(|| Text::from(signal.raw()));
+        let name = name.as_bytes();
+        ENDING.contains(&name.strip_prefix(b"SIG").unwrap_or(name))
+    })
 }
 
 /// The time of the event: nanoseconds, else seconds, else what a shipper made of them.
@@ -200,8 +255,8 @@ fn image_kind(action: &[u8]) -> &'static str {
 pub(super) mod testing {
     use super::*;
     use crate::record::Scanner;
+    use crate::source::Usage;
     use crate::source::keys::RECORD;
-    use crate::source::{Fact, Usage};
 
     /// Everything in the observations, one line each: source, kind, time, workload, and each image as `reference`,
     /// `(container)` and digest.
@@ -224,13 +279,13 @@ pub(super) mod testing {
             line += &format!(" | {reference}{container}{digest}");
         }
         for fact in facts {
-            line += &format!(" | {}", told(fact));
+            line += &format!(" | {}", tell(fact));
         }
         line
     }
 
     /// A fact as its name and what it holds.
-    fn told(fact: &Fact<'_>) -> String {
+    pub fn tell(fact: &Fact<'_>) -> String {
         match fact {
             Fact::Started => "started".into(),
             Fact::Stopped => "stopped".into(),
@@ -267,11 +322,21 @@ pub(super) mod testing {
         let fields = scanner.scan(&RECORD, record.as_bytes()).unwrap();
         observe(&fields, &mut Reader::default()).map(|observations| show(&observations))
     }
+
+    /// The id of the container that the first observation of a record is about.
+    pub fn container(
+        observe: for<'a> fn(&Fields<'a, '_>, &mut Reader) -> Option<Observations<'a>>,
+        record: &str,
+    ) -> Option<String> {
+        let mut scanner = Scanner::default();
+        let fields = scanner.scan(&RECORD, record.as_bytes()).unwrap();
+        observe(&fields, &mut Reader::default())?.remove(0).container.map(|id| id.to_string())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::testing::observed;
+    use super::testing::{container, observed};
     use super::*;
 
     const ID: &str = "5f0c2b9e7d1a4c3f8b6e9d0a1c2b3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e";
@@ -280,11 +345,11 @@ mod tests {
         observed(observe, &text.replace("$ID", ID))
     }
 
-    /// A container's start with the attributes.
+    /// A container's start with the attributes; that it says so is left out.
     fn started(attributes: &str) -> String {
         let record =
             format!(r#"{{"Type":"container","Action":"start","Actor":{{"ID":"$ID","Attributes":{attributes}}}}}"#);
-        event(&record).unwrap().remove(0)
+        event(&record).unwrap().remove(0).strip_suffix(" | started").unwrap().to_owned()
     }
 
     #[rstest::rstest]
@@ -297,11 +362,11 @@ mod tests {
     #[case::both(
         r#"{"status":"oom","id":"$ID","from":"old:1","Type":"container","Action":"die",
             "Actor":{"ID":"$ID","Attributes":{"exitCode":"137","image":"new:1","name":"w"}},"time":1790000000}"#,
-        "docker container.die 1790000000.000000000 -/-/container/w | new:1 (w)"
+        "docker container.die 1790000000.000000000 -/-/container/w | new:1 (w) | exited 137"
     )]
     #[case::old(
         r#"{"status":"start","id":"$ID","from":"redis:7","time":1790000000,"timeNano":1790000000000000001}"#,
-        "docker container.start 1790000000.000000001 -/-/container/5f0c2b9e7d1a | redis:7"
+        "docker container.start 1790000000.000000001 -/-/container/5f0c2b9e7d1a | redis:7 | started"
     )]
     #[case::old_pull(
         r#"{"status":"pull","id":"redis:7","time":1790000000}"#,
@@ -322,7 +387,7 @@ mod tests {
     )]
     #[case::bare(
         r#"{"Type":"container","Action":"start","Actor":{"ID":"abc"}}"#,
-        "docker container.start - -/-/container/abc"
+        "docker container.start - -/-/container/abc | started"
     )]
     #[case::prune(
         r#"{"Type":"container","Action":"prune","Actor":{"ID":"","Attributes":{"reclaimed":"0"}},"time":1790000000}"#,
@@ -331,7 +396,7 @@ mod tests {
     #[case::escapes(
         r#"{"\u0054ype":"container","Action":"st\u0061rt","Actor":{"ID":"$ID","Attributes":{"image":"a\/b",
             "name":"w\"\u00e9"}}}"#,
-        "docker container.start - -/-/container/w\"é | a/b (w\"é)"
+        "docker container.start - -/-/container/w\"é | a/b (w\"é) | started"
     )]
     #[case::time_as_text(
         r#"{"Type":"image","Action":"pull","Actor":{"ID":"a"},"time":"2026-09-21T14:13:20Z","timeNano":null}"#,
@@ -340,11 +405,11 @@ mod tests {
     #[case::wrong_types(
         r#"{"Type":"container","Action":"start","Actor":{"ID":"$ID","Attributes":{"image":7,"name":["w"]}},
             "time":true}"#,
-        "docker container.start - -/-/container/5f0c2b9e7d1a"
+        "docker container.start - -/-/container/5f0c2b9e7d1a | started"
     )]
     #[case::wrong_attributes(
         r#"{"Type":"container","Action":"start","Actor":{"ID":"$ID","Attributes":"image"},"from":"a"}"#,
-        "docker container.start - -/-/container/5f0c2b9e7d1a | a"
+        "docker container.start - -/-/container/5f0c2b9e7d1a | a | started"
     )]
     #[case::pull(
         r#"{"Type":"image","Action":"pull","Actor":{"ID":"ghcr.io/acme/web:2",
@@ -431,6 +496,66 @@ mod tests {
         assert_eq!(started(attributes), format!("docker container.start - -/prod/{kind}/{name}"));
         let named = attributes.replace("sha256:$ID", "pause:3");
         assert_eq!(started(&named), format!("docker container.start - -/prod/{kind}/{name} | pause:3 (web)"));
+    }
+
+    #[rstest::rstest]
+    #[case::start("start", "{}", " | started")]
+    #[case::exit("die", r#"{"execDuration":"42","exitCode":"137"}"#, " | exited 137")]
+    #[case::exit_as_number("die", r#"{"exitCode":0}"#, " | exited 0")]
+    #[case::exit_of_a_label("die", r#"{"exitCode":"fine"}"#, " | exited")]
+    #[case::exit_beyond_numbers("die", r#"{"exitCode":"99999999999999999999"}"#, " | exited")]
+    #[case::exit_unknown("die", "{}", " | exited")]
+    #[case::out_of_memory("oom", "{}", " | out of memory")]
+    #[case::kill("kill", "{}", " | stopped")]
+    #[case::terminate("kill", r#"{"signal":"15"}"#, " | stopped")]
+    #[case::kill_by_number("kill", r#"{"signal":9}"#, " | stopped")]
+    #[case::kill_by_name("kill", r#"{"signal":"SIGKILL"}"#, " | stopped")]
+    #[case::interrupt("kill", r#"{"signal":"INT"}"#, " | stopped")]
+    #[case::hang_up("kill", r#"{"signal":"1"}"#, "")]
+    #[case::user_signal("kill", r#"{"signal":"SIGUSR1"}"#, "")]
+    #[case::window_change("kill", r#"{"signal":"28"}"#, "")]
+    #[case::signal_of_a_label("kill", r#"{"signal":{"a":9}}"#, "")]
+    #[case::stop("stop", "{}", " | stopped")]
+    #[case::pause("pause", "{}", " | stopped")]
+    #[case::unpause("unpause", "{}", "")]
+    #[case::destroy("destroy", "{}", " | stopped")]
+    #[case::restart("restart", "{}", " | stopped")]
+    #[case::create("create", "{}", "")]
+    #[case::rename("rename", r#"{"oldName":"v"}"#, "")]
+    #[case::health("health_status: healthy", "{}", "")]
+    #[case::exec("exec_die", r#"{"exitCode":"1"}"#, "")]
+    fn facts(#[case] action: &str, #[case] attributes: &str, #[case] expected: &str) {
+        let record = |attributes: &str| {
+            format!(r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"$ID","Attributes":{attributes}}}}}"#)
+        };
+        let line = event(&record(attributes)).unwrap().remove(0);
+        assert_eq!(line.split_once("5f0c2b9e7d1a").unwrap().1, expected);
+        assert_eq!(container(observe, &record(attributes)).as_deref(), Some("$ID"));
+    }
+
+    #[rstest::rstest]
+    #[case::compose(
+        r#"{"name":"w","com.docker.compose.project":"shop","com.docker.compose.service":"web"}"#,
+        "docker container.create - -/shop/compose/web | rollout"
+    )]
+    #[case::swarm(
+        r#"{"name":"web.1.k3v9","com.docker.swarm.service.name":"web"}"#,
+        "docker container.create - -/-/service/web"
+    )]
+    fn creations(#[case] attributes: &str, #[case] expected: &str) {
+        let record =
+            format!(r#"{{"Type":"container","Action":"create","Actor":{{"ID":"$ID","Attributes":{attributes}}}}}"#);
+        assert_eq!(event(&record).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn ids_of_containers() {
+        let old = r#"{"status":"start","id":"5f0c2b9e7d1a","from":"redis:7","time":1790000000}"#;
+        assert_eq!(container(observe, old).as_deref(), Some("5f0c2b9e7d1a"));
+        let pull = r#"{"Type":"image","Action":"pull","Actor":{"ID":"acme/web:2"}}"#;
+        assert_eq!(container(observe, pull), None);
+        let prune = r#"{"Type":"container","Action":"prune","Actor":{"ID":""}}"#;
+        assert_eq!(container(observe, prune), None);
     }
 
     #[rstest::rstest]

@@ -3,7 +3,8 @@
 //! The members are those of
 //! [formats.cpp](https://github.com/falcosecurity/falco/blob/master/userspace/engine/formats.cpp); `output_fields` has
 //! the fields that the rule's output names, under their dotted names, each of which may be missing, `null` or `<NA>`.
-//! The id of a container is `host` for what runs outside of any.
+//! The id of a container is `host` for what runs outside of any. An alert says what its rule's author makes of an event,
+//! nothing of restarts.
 
 use once_cell::sync::Lazy;
 
@@ -46,6 +47,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         return None;
     }
     let namespace = field(NAMESPACE).unwrap_or_else(|| "-".into());
+    let container = id.clone();
     let workload = match (pod, &name, id) {
         (Some(pod), _, _) => {
             let (kind, name) = owner::of_pod(&pod);
@@ -59,7 +61,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let images = reference.map(|reference| Image { reference, digest, container: name }).into_iter().collect();
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let time = time.or_else(|| output.get(EVENT_TIME)?.integer().map(Time::from_nanos));
-    Some(vec![Observation { time, images, ..Observation::new(Source::Falco, "alert", workload) }])
+    Some(vec![Observation { time, container, images, ..Observation::new(Source::Falco, "alert", workload) }])
 }
 
 /// The image as repository and tag, else as it was given when the container was made.
@@ -74,7 +76,7 @@ fn reference<'a>(repository: Option<Text<'a>>, tag: Option<Text<'a>>, image: Opt
 
 #[cfg(test)]
 mod tests {
-    use super::super::docker::testing::observed;
+    use super::super::docker::testing::{container, observed};
     use super::*;
 
     const HEX: &str = "5f0c2b9e7d1a4c3f8b6e9d0a1c2b3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e";
@@ -132,6 +134,16 @@ mod tests {
     fn alerts(#[case] output_fields: &str, #[case] expected: &str) {
         let expected = format!("falco alert 1790000000.500000000 -/{}", expected.replace("$WEB", &web()));
         assert_eq!(alert(output_fields), Some(vec![expected]));
+    }
+
+    #[test]
+    fn ids_of_containers() {
+        let alert = |id: &str| {
+            format!(r#"{{"priority":"Notice","rule":"Shell","output_fields":{{"container.name":"app"{id}}}}}"#)
+        };
+        assert_eq!(container(observe, &alert(r#","container.id":"5f0c2b9e7d1a""#)).as_deref(), Some("5f0c2b9e7d1a"));
+        assert_eq!(container(observe, &alert(r#","container.id":"<NA>""#)), None);
+        assert_eq!(container(observe, &alert("")), None);
     }
 
     #[test]

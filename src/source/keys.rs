@@ -31,7 +31,13 @@ keys! {
         DOCKER_COMPOSE_SERVICE = "/Actor/Attributes/com.docker.compose.service",
         DOCKER_SWARM_SERVICE = "/Actor/Attributes/com.docker.swarm.service.name",
         DOCKER_STACK = "/Actor/Attributes/com.docker.stack.namespace",
+        DOCKER_EXIT_CODE = "/Actor/Attributes/exitCode",
+        DOCKER_SIGNAL = "/Actor/Attributes/signal",
         SWARM_IMAGE_NEW = "/Actor/Attributes/image.new",
+        SWARM_REPLICAS_NEW = "/Actor/Attributes/replicas.new",
+        SWARM_UPDATE_NEW = "/Actor/Attributes/updatestate.new",
+        SWARM_AVAILABILITY_NEW = "/Actor/Attributes/availability.new",
+        SWARM_STATE_NEW = "/Actor/Attributes/state.new",
         // Kubernetes Events.
         INVOLVED_OBJECT = "/involvedObject",
         REGARDING = "/regarding",
@@ -77,6 +83,7 @@ keys! {
         // containerd and CRI-O.
         LOG_MSG = "/msg",
         CRIO_DESCRIPTION = "/description",
+        CRIO_CONTAINER = "/containerID",
         NERDCTL_TOPIC = "/Topic",
         NERDCTL_EVENT = "/Event",
         NERDCTL_TIMESTAMP = "/Timestamp",

@@ -300,9 +300,11 @@ impl<'a> Request<'a> {
             None => object.kind.or(Some(self.resource)),
         };
         let workload = object.workload(is_whole);
+        let facts = if is_pod { object.pod_facts() } else { Vec::new() };
         Some(Observation {
             time: self.time,
             images: object.images,
+            facts,
             ..Observation::new(Source::KubernetesAudit, kind, workload)
         })
     }

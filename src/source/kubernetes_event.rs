@@ -5,14 +5,24 @@
 //! field path. The messages are those of the kubelet ([`pkg/kubelet/images/image_manager.go`] and
 //! `pkg/kubelet/kuberuntime`); the forms of older kubelets differ in their ends.
 //!
+//! Events that are alike are one, whose `count` grows ([correlator]): it is the restarts that a `Started` Event counts,
+//! and the first of them is none. One Event may stand for several that differ in their message, and beyond one in five
+//! minutes they are dropped, so that a count may be too small but never too large. An init container that fails keeps
+//! its pod in back-off, but to run it again is no restart; that holds also for a sidecar, which is an init container
+//! that the Event does not tell from others. `Killing` says nothing: what is stopped does not start again, and what
+//! failed its probe is counted when it does.
+//!
+//! The autoscalers' own Events are about the autoscaler, and none is read: the workload that it scales has its own.
+//!
+//! [correlator]: https://github.com/kubernetes/client-go/blob/master/tools/record/events_cache.go
 //! [`pkg/kubelet/images/image_manager.go`]:
 //!     https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/image_manager.go
 
 use once_cell::sync::Lazy;
 
 use super::object::Images;
-use super::{Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
-use crate::record::{Fields, Shape, Text, keys};
+use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
+use crate::record::{Fields, Shape, Text, Value, keys};
 use crate::time::Time;
 
 keys! {
@@ -30,6 +40,11 @@ keys! {
         REGARDING_NAME = "/regarding/name",
         REGARDING_FIELD = "/regarding/fieldPath",
         NAMESPACE = "/metadata/namespace",
+        UID = "/metadata/uid",
+        NAME = "/metadata/name",
+        COUNT = "/count",
+        SERIES_COUNT = "/series/count",
+        DEPRECATED_COUNT = "/deprecatedCount",
         CREATED = "/metadata/creationTimestamp",
         LAST = "/lastTimestamp",
         DEPRECATED_LAST = "/deprecatedLastTimestamp",
@@ -54,7 +69,8 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
 pub fn read<'a>(text: &'a [u8], source: Source, reader: &mut Reader) -> Option<Observation<'a>> {
     let fields = reader.object(&EVENT, text)?;
     let first = |keys: &[_]| keys.iter().find_map(|&key| fields.text(key));
-    let times = [LAST, LAST_OBSERVED, DEPRECATED_LAST, EVENT_TIME, FIRST, DEPRECATED_FIRST, CREATED];
+    let time = |keys: &[_]| keys.iter().find_map(|&key| Time::parse(fields.text(key)?.as_bytes()));
+    let counts = [COUNT, SERIES_COUNT, DEPRECATED_COUNT];
     let event = Event {
         reason: fields.text(REASON)?,
         message: first(&[MESSAGE, NOTE]).unwrap_or_default(),
@@ -62,7 +78,11 @@ pub fn read<'a>(text: &'a [u8], source: Source, reader: &mut Reader) -> Option<O
         namespace: first(&[INVOLVED_NAMESPACE, REGARDING_NAMESPACE, NAMESPACE]),
         name: first(&[INVOLVED_NAME, REGARDING_NAME]),
         field_path: first(&[INVOLVED_FIELD, REGARDING_FIELD]),
-        time: times.iter().find_map(|&key| Time::parse(fields.text(key)?.as_bytes())),
+        time: time(&[LAST, LAST_OBSERVED, DEPRECATED_LAST, EVENT_TIME, FIRST, DEPRECATED_FIRST, CREATED]),
+        // A name is as good in a namespace as long as the Event lives.
+        uid: first(&[UID, NAME]),
+        count: counts.iter().filter_map(|&key| count(fields.get(key)?)).max(),
+        since: time(&[FIRST, DEPRECATED_FIRST, EVENT_TIME, CREATED]),
     };
     event.observation(source)
 }
@@ -84,6 +104,17 @@ pub struct Event<'a> {
     pub field_path: Option<Text<'a>>,
     /// When it was seen last.
     pub time: Option<Time>,
+    /// Its own uid.
+    pub uid: Option<Text<'a>>,
+    /// How often it was seen, where it says so.
+    pub count: Option<u32>,
+    /// When it was seen first.
+    pub since: Option<Time>,
+}
+
+/// A count of an Event; none for what counts nothing.
+pub fn count(value: Value<'_>) -> Option<u32> {
+    value.integer().and_then(|count| u32::try_from(count).ok())
 }
 
 impl<'a> Event<'a> {
@@ -101,8 +132,27 @@ impl<'a> Event<'a> {
         Some(Observation {
             time: self.time,
             images: Images::from_iter(image),
+            facts: self.fact(kind).into_iter().collect(),
             ..Observation::new(source, kind, workload)
         })
+    }
+
+    fn fact(&self, kind: &str) -> Option<Fact<'a>> {
+        let (of, _) = SAYING.iter().find(|(_, kinds)| kinds.contains(&kind))?;
+        let is_counted = self.field_path.as_ref().is_none_or(|path| path.as_bytes().starts_with(b"spec.containers{"));
+        let (uid, count, since) = (self.uid.clone(), self.count.unwrap_or(1).max(1), self.since);
+        match (of, self.kind.as_bytes()) {
+            (Saying::Start, b"Pod") if is_counted => Some(Fact::Starts { event: uid?, count, since }),
+            (Saying::BackOff, b"Pod") if restarts(self.message.as_bytes()) => {
+                Some(Fact::BackOff { event: uid.filter(|_| is_counted).map(|uid| (uid, count)), since })
+            }
+            (Saying::OutOfMemory, b"Pod" | b"Node") => Some(Fact::OutOfMemory),
+            (Saying::Node, b"Node") => Some(Fact::NodeChange { node: self.name.clone()? }),
+            // A Job makes pods in place of those that fail.
+            (Saying::Rollout, b"Deployment" | b"ReplicaSet" | b"StatefulSet" | b"DaemonSet")
+            | (Saying::Rollout, b"ReplicationController" | b"DeploymentConfig") => Some(Fact::Rollout),
+            _ => None,
+        }
     }
 
     fn workload(&self) -> Option<Workload<'a>> {
@@ -124,6 +174,30 @@ impl<'a> Event<'a> {
         }
         Some(workload)
     }
+}
+
+/// What an Event may say beside its image, as long as it is about the right kind of object.
+#[derive(Clone, Copy)]
+enum Saying {
+    Start,
+    BackOff,
+    OutOfMemory,
+    Node,
+    Rollout,
+}
+
+/// What is said by which kinds of observations.
+const SAYING: &[(Saying, &[&str])] = &[
+    (Saying::Start, &["container.start"]),
+    (Saying::BackOff, &["container.back-off"]),
+    (Saying::OutOfMemory, &["node.oom", "pod.oom"]),
+    (Saying::Node, &["node.not-ready", "node.restart", "node.cordon", "node.drain", "node.shutdown", "node.remove"]),
+    (Saying::Rollout, &["pod.create", "pod.delete", "deployment.scale"]),
+];
+
+/// Whether it is about a container that is to start again, and not about an image that is to be pulled again.
+fn restarts(message: &[u8]) -> bool {
+    message.strip_prefix(COMBINED).unwrap_or(message).starts_with(b"Back-off restarting failed ")
 }
 
 /// The container that a field path names.
@@ -183,9 +257,17 @@ const REASONS: &[(&str, &str)] = &[
     ("DeadlineExceeded", "job.fail"),
     ("SystemOOM", "node.oom"),
     ("OOMKilling", "node.oom"),
+    // A generator of Events that the kubelet owes: https://github.com/xing/kubernetes-oom-event-generator
+    ("PreviousContainerWasOOMKilled", "pod.oom"),
+    ("OOMKilled", "pod.oom"),
     ("NodeNotReady", "node.not-ready"),
     ("NodeReady", "node.ready"),
     ("Rebooted", "node.restart"),
+    ("NodeNotSchedulable", "node.cordon"),
+    ("Drain", "node.drain"),
+    ("Shutdown", "node.shutdown"),
+    // The cluster autoscaler, of nodes and of the pods on them.
+    ("ScaleDown", "node.remove"),
 ];
 
 /// Why a container cannot be made: the errors that are its image's.
@@ -208,6 +290,10 @@ fn about(reason: &[u8], message: &[u8]) -> &'static str {
     let error = message.strip_prefix(b"Error: ").unwrap_or_default();
     if reason == b"Failed" && IMAGE_ERRORS.iter().any(|image| error.starts_with(image.as_bytes())) {
         return "image.pull-failed";
+    }
+    // Everything on a node starts after its kubelet; other programs of it say that they start, too.
+    if reason == b"Starting" && message.starts_with(b"Starting kubelet") {
+        return "node.restart";
     }
     let known = REASONS.iter().find(|(known, _)| known.as_bytes() == reason);
     known.map_or("event.other", |(_, kind)| kind)
@@ -366,7 +452,89 @@ mod tests {
     #[case("", "", "event.other")]
     fn no_images(#[case] reason: &str, #[case] message: &str, #[case] kind: &str) {
         let expected = format!("kubernetes-event {kind} 2026-03-15T00:06:31Z -/shop/Deployment/web");
-        assert_eq!(told(observe, &event(reason, message)), Some(vec![expected]));
+        let told = told(observe, &event(reason, message)).unwrap();
+        assert_eq!(told.iter().filter_map(|line| line.split(" | ").next()).collect::<Vec<_>>(), [expected]);
+    }
+
+    const FIRST_SEEN: &str = r#""firstTimestamp":"2026-03-15T00:00:00Z","#;
+
+    #[rstest::rstest]
+    #[case::started("Started", "Started container web", &[], " | starts u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::started_now("Started", "Container started", &[], " | starts u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::started_once("Started", "Started container web", &[(r#""count":3"#, r#""count":null"#)],
+        " | starts u1 1 since 2026-03-15T00:00:00Z")]
+    #[case::count_as_text("Started", "", &[(r#""count":3"#, r#""count":"7""#)], " | starts u1 7 since 2026-03-15T00:00:00Z")]
+    #[case::negative("Started", "", &[(r#""count":3"#, r#""count":-3"#)], " | starts u1 1 since 2026-03-15T00:00:00Z")]
+    #[case::absurd("Started", "", &[(r#""count":3"#, r#""count":5000000000"#)], " | starts u1 1 since 2026-03-15T00:00:00Z")]
+    #[case::zero("Started", "", &[(r#""count":3"#, r#""count":0"#)], " | starts u1 1 since 2026-03-15T00:00:00Z")]
+    #[case::no_uid("Started", "", &[(r#""uid":"u1","#, "")], " | starts web.17a 3 since 2026-03-15T00:00:00Z")]
+    #[case::no_name("Started", "", &[(r#""uid":"u1","#, ""), (r#""name":"web.17a","#, "")], "")]
+    #[case::no_time("Started", "", &[(FIRST_SEEN, "")], " | starts u1 3")]
+    #[case::no_field("Started", "", &[("fieldPath", "no")], " | starts u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::init_container("Started", "", &[("spec.containers", "spec.initContainers")], "")]
+    #[case::ephemeral("Started", "", &[("spec.containers", "spec.ephemeralContainers")], "")]
+    #[case::started_something_else("Started", "", &[(r#""Pod""#, r#""Node""#)], "")]
+    #[case::combined("Started", "(combined from similar events): Started container web", &[],
+        " | starts u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::back_off("BackOff", "Back-off restarting failed container", &[],
+        " | back-off u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::back_off_of_which("BackOff", "Back-off restarting failed container web in pod p_shop(u)", &[],
+        " | back-off u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::back_offs("BackOff", "(combined from similar events): Back-off restarting failed container web", &[],
+        " | back-off u1 3 since 2026-03-15T00:00:00Z")]
+    #[case::back_off_of_an_init_container("BackOff", "Back-off restarting failed container", &[("containers", "initContainers")],
+        " | back-off since 2026-03-15T00:00:00Z")]
+    #[case::back_off_of_a_pull("BackOff", "Back-off pulling image \"a\"", &[], " | web a")]
+    #[case::back_off_of_a_pull_of_no_name("BackOff", "Back-off pulling image", &[], "")]
+    #[case::killing("Killing", "Stopping container web", &[], "")]
+    #[case::probe("Killing", "Container web failed liveness probe, will be restarted", &[], "")]
+    #[case::out_of_memory("OOMKilled", "Container was killed", &[], " | out of memory")]
+    #[case::node_out_of_memory("SystemOOM", "System OOM encountered, victim process: nginx, pid: 9295", &[(r#""Pod""#, r#""Node""#)],
+        " | out of memory")]
+    #[case::kernel_monitor("OOMKilling", "Killed process 123 (java) total-vm:1kB", &[(r#""Pod""#, r#""Node""#)], " | out of memory")]
+    #[case::scaled("ScalingReplicaSet", "Scaled up replica set web-1 to 3", &[(r#""Pod""#, r#""Deployment""#)], " | rollout")]
+    #[case::pod_of_a_set("SuccessfulCreate", "Created pod: web-x", &[(r#""Pod""#, r#""ReplicaSet""#)], " | rollout")]
+    #[case::pod_less("SuccessfulDelete", "Deleted pod: web-x", &[(r#""Pod""#, r#""StatefulSet""#)], " | rollout")]
+    #[case::pod_of_a_daemon("SuccessfulCreate", "Created pod: web-x", &[(r#""Pod""#, r#""DaemonSet""#)], " | rollout")]
+    #[case::pod_of_a_job("SuccessfulCreate", "Created pod: web-x", &[(r#""Pod""#, r#""Job""#)], "")]
+    #[case::job("SuccessfulCreate", "Created job web-1", &[(r#""Pod""#, r#""CronJob""#)], "")]
+    #[case::not_ready("NodeNotReady", "Node n1 status is now: NodeNotReady", &[(r#""Pod""#, r#""Node""#)], " | node web-78945dccd8-hvr55")]
+    #[case::pod_of_a_node("NodeNotReady", "Node is not ready", &[], "")]
+    #[case::cordon("NodeNotSchedulable", "", &[(r#""Pod""#, r#""Node""#)], " | node web-78945dccd8-hvr55")]
+    #[case::reboot("Rebooted", "Node n1 has been rebooted", &[(r#""Pod""#, r#""Node""#)], " | node web-78945dccd8-hvr55")]
+    #[case::shutdown("Shutdown", "Shutdown manager", &[(r#""Pod""#, r#""Node""#)], " | node web-78945dccd8-hvr55")]
+    #[case::kubelet("Starting", "Starting kubelet.", &[(r#""Pod""#, r#""Node""#)], " | node web-78945dccd8-hvr55")]
+    #[case::kube_proxy("Starting", "", &[(r#""Pod""#, r#""Node""#)], "")]
+    #[case::pressure("NodeHasDiskPressure", "", &[(r#""Pod""#, r#""Node""#)], "")]
+    fn facts(#[case] reason: &str, #[case] message: &str, #[case] replace: &[(&str, &str)], #[case] expected: &str) {
+        let mut record = event(reason, message).replace(r#""namespace":"shop"}"#, r#""namespace":"shop","uid":"u1"}"#);
+        record = record.replace(
+            r#""name":"web.17a","namespace":"shop","uid":"u1""#,
+            r#""uid":"u1","name":"web.17a","namespace":"shop""#,
+        );
+        record = record.replace(r#""lastTimestamp""#, &format!(r#"{FIRST_SEEN}"lastTimestamp""#));
+        for (old, new) in replace {
+            assert!(record.contains(old), "{old}");
+            record = record.replace(old, new);
+        }
+        let line = told(observe, &record).unwrap().remove(0);
+        let facts = line.find(" | ").map_or("", |at| &line[at..]);
+        assert_eq!(facts, expected);
+    }
+
+    #[test]
+    fn facts_of_the_newer_api() {
+        let record = r#"{"kind":"Event","apiVersion":"events.k8s.io/v1","metadata":{"name":"p.1","namespace":"s","uid":"u2",
+            "creationTimestamp":"2026-03-15T00:00:00Z"},"regarding":{"kind":"Pod","namespace":"s","name":"p",
+            "fieldPath":"spec.containers{web}"},"reason":"BackOff","note":"Back-off restarting failed container web",
+            "eventTime":"2026-03-15T00:00:01.5Z","deprecatedCount":1,"deprecatedFirstTimestamp":null,
+            "series":{"count":5,"lastObservedTime":"2026-03-15T00:10:00Z"},"reportingController":"kubelet"}"#;
+        let expected = "kubernetes-event container.back-off 2026-03-15T00:10:00Z -/s/Pod/p \
+            | back-off u2 5 since 2026-03-15T00:00:01Z";
+        assert_eq!(told(observe, record).unwrap(), [expected]);
+        let deprecated = record.replace(r#""count":5,"#, "").replace("eprecatedCount\":1", "eprecatedCount\":\"9\"");
+        let deprecated = deprecated.replace("FirstTimestamp\":null", "FirstTimestamp\":\"2026-03-14T00:00:00Z\"");
+        assert!(told(observe, &deprecated).unwrap()[0].ends_with("| back-off u2 9 since 2026-03-14T00:00:00Z"));
     }
 
     #[rstest::rstest]
@@ -419,7 +587,7 @@ mod tests {
     #[case::node(
         r#"{"involvedObject":{"kind":"Node","name":"n1","namespace":""},"reason":"OOMKilling","metadata":
             {"namespace":"default"},"message":"Pulling image \"a\""}"#,
-        "kubernetes-event node.oom - -/-/Node/n1"
+        "kubernetes-event node.oom - -/-/Node/n1 | out of memory"
     )]
     #[case::no_container(
         r#"{"involvedObject":{"kind":"Pod","name":"p","fieldPath":"spec.containers{}"},"reason":"Pulling",

@@ -85,8 +85,16 @@ fn one<'a>(
     }
     let workload = object.workload(true);
     // What is gone runs nothing.
-    let images = if verb == Verb::Delete { Images::new() } else { object.images };
-    Some(Observation { images, ..Observation::new(source, noun.map_or(OTHER, |noun| noun.verb(verb)), workload) })
+    let (images, facts) = match verb {
+        Verb::Delete => (Images::new(), Vec::new()),
+        _ if object.is_pod() => (std::mem::take(&mut object.images), object.pod_facts()),
+        _ => (object.images, Vec::new()),
+    };
+    Some(Observation {
+        images,
+        facts,
+        ..Observation::new(source, noun.map_or(OTHER, |noun| noun.verb(verb)), workload)
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod kubernetes_object;
 mod object;
 mod opentelemetry;
 mod owner;
+mod status;
 mod swarm;
 mod tetragon;
 
@@ -157,7 +158,8 @@ pub struct Observation<'a> {
     pub time: Option<Time>,
     /// To whom.
     pub workload: Workload<'a>,
-    /// The runtime's id of the one container that it is about, 64 hexadecimal digits or the first 12 of them.
+    /// The runtime's id of the one container that it is about: 64 hexadecimal digits or the first 12 of them, or how
+    /// many more a source has. Two are of the same container when their first 12 are the same.
     pub container: Option<Text<'a>>,
     /// The images that it names.
     pub images: Vec<Image<'a>>,
@@ -192,6 +194,14 @@ impl Workload<'_> {
     pub fn id(&self) -> u64 {
         let Self { cluster, namespace, kind, name } = self;
         crate::baseline::id(&[cluster.as_bytes(), namespace.as_bytes(), kind.as_bytes(), name.as_bytes()])
+    }
+
+    /// The same workload with a life of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Workload<'static> {
+        let Self { cluster, namespace, kind, name } = self;
+        let [cluster, namespace, kind, name] = [cluster, namespace, kind, name].map(Text::into_owned);
+        Workload { cluster, namespace, kind, name }
     }
 }
 

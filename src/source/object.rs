@@ -9,7 +9,8 @@ use once_cell::sync::Lazy;
 
 use super::docker::is_image_id;
 use super::owner::{self, beside};
-use super::{Digest, Image, Reader, Workload};
+use super::status::Status;
+use super::{Digest, Fact, Image, Reader, Workload};
 use crate::record::{Fields, Key, Shape, Text, keys};
 
 /// The images of one thing that is observed.
@@ -20,7 +21,7 @@ pub type Images<'a> = Vec<Image<'a>>;
 pub const MOST: usize = 65_536;
 
 /// The most statuses that are put in order, which takes the square of their number: no pod has as many containers.
-const MOST_STATUSES: usize = 1000;
+pub const MOST_STATUSES: usize = 1000;
 
 keys! {
     /// The pointers of the shape of an object.
@@ -29,6 +30,7 @@ keys! {
         NAME = "/metadata/name",
         GENERATE_NAME = "/metadata/generateName",
         NAMESPACE = "/metadata/namespace",
+        UID = "/metadata/uid",
         TEMPLATE_HASH = "/metadata/labels/pod-template-hash",
         OWNER_KIND = "/metadata/ownerReferences/*/kind",
         OWNER_NAME = "/metadata/ownerReferences/*/name",
@@ -57,9 +59,14 @@ keys! {
         STATUS_CONTAINER = "/status/containerStatuses/*/name",
         STATUS_IMAGE = "/status/containerStatuses/*/image",
         STATUS_IMAGE_ID = "/status/containerStatuses/*/imageID",
+        STATUS_RESTARTS = "/status/containerStatuses/*/restartCount",
+        STATUS_WAITING = "/status/containerStatuses/*/state/waiting/reason",
+        STATUS_ENDED = "/status/containerStatuses/*/state/terminated/reason",
+        STATUS_ENDED_BEFORE = "/status/containerStatuses/*/lastState/terminated/reason",
         STATUS_INIT_CONTAINER = "/status/initContainerStatuses/*/name",
         STATUS_INIT_IMAGE = "/status/initContainerStatuses/*/image",
         STATUS_INIT_IMAGE_ID = "/status/initContainerStatuses/*/imageID",
+        STATUS_INIT_WAITING = "/status/initContainerStatuses/*/state/waiting/reason",
         STATUS_EPHEMERAL_CONTAINER = "/status/ephemeralContainerStatuses/*/name",
         STATUS_EPHEMERAL_IMAGE = "/status/ephemeralContainerStatuses/*/image",
         STATUS_EPHEMERAL_IMAGE_ID = "/status/ephemeralContainerStatuses/*/imageID",
@@ -106,8 +113,12 @@ pub struct Object<'a> {
     pub template_hash: Option<Text<'a>>,
     /// Kind and name of its controller.
     pub controller: Option<(Text<'a>, Text<'a>)>,
+    /// Its uid.
+    pub uid: Option<Text<'a>>,
     /// The images that it names.
     pub images: Images<'a>,
+    /// What its status says of restarts, when it is a pod.
+    pub status: Status<'a>,
 }
 
 /// Reads an object; none when the text is not one JSON object.
@@ -121,7 +132,9 @@ pub fn read<'a>(text: &'a [u8], reader: &mut Reader) -> Option<Object<'a>> {
         namespace: named(NAMESPACE),
         template_hash: named(TEMPLATE_HASH),
         controller: owner::controller(&fields, OWNER_KIND, OWNER_NAME, OWNER_CONTROLLER),
+        uid: named(UID),
         images: images(&fields),
+        status: Status::read(&fields),
     })
 }
 
@@ -137,6 +150,16 @@ impl<'a> Object<'a> {
         if self.images.is_empty() {
             self.images = other.images;
         }
+        self.uid = self.uid.take().or(other.uid);
+        if self.status.is_empty() {
+            self.status = other.status;
+        }
+    }
+
+    /// What it says as a pod, which it is then done with.
+    pub fn pod_facts(&mut self) -> Vec<Fact<'a>> {
+        let pod = self.uid.as_ref().or(self.name.as_ref());
+        std::mem::take(&mut self.status).facts(pod)
     }
 
     /// The workload that it is or belongs to. `is_whole` says that an object without a controller has none, and not
@@ -192,21 +215,21 @@ fn images<'a>(fields: &Fields<'a, '_>) -> Images<'a> {
         }
     }
     if images.is_empty() {
-        images.extend(statuses.into_iter().filter_map(Status::image));
+        images.extend(statuses.into_iter().filter_map(Running::image));
     }
     images
 }
 
-/// What a pod's status says about a container.
-struct Status<'a> {
+/// What a pod's status says about a container's image.
+struct Running<'a> {
     container: Text<'a>,
     image: Option<Text<'a>>,
     digest: Option<Digest<'a>>,
 }
 
 /// The statuses of an object, in the order of their containers' names.
-fn statuses<'a>(fields: &Fields<'a, '_>) -> Vec<Status<'a>> {
-    let mut statuses: Vec<Status<'a>> = Vec::new();
+fn statuses<'a>(fields: &Fields<'a, '_>) -> Vec<Running<'a>> {
+    let mut statuses: Vec<Running<'a>> = Vec::new();
     for &(container, image, image_id) in STATUSES {
         let mut images = fields.each(image).peekable();
         let mut image_ids = fields.each(image_id).peekable();
@@ -215,15 +238,15 @@ fn statuses<'a>(fields: &Fields<'a, '_>) -> Vec<Status<'a>> {
             let image_id = beside(&mut image_ids, element).and_then(|value| value.text());
             let Some(container) = value.text() else { continue };
             let digest = image_id.and_then(|id| Digest::parse(&id));
-            let before = |status: &Status<'_>| status.container.as_bytes() <= container.as_bytes();
+            let before = |status: &Running<'_>| status.container.as_bytes() <= container.as_bytes();
             let place = statuses.partition_point(before);
-            statuses.insert(place, Status { container, image: image.filter(|image| !image.is_empty()), digest });
+            statuses.insert(place, Running { container, image: image.filter(|image| !image.is_empty()), digest });
         }
     }
     statuses
 }
 
-impl<'a> Status<'a> {
+impl<'a> Running<'a> {
     /// Whether the container can be running that image already: while a pod changes, its status is behind. The
     /// runtime spells out the registry and may give an image ID in place of a name, so that repository name and tag
     /// are all there is to compare.
@@ -335,10 +358,12 @@ pub fn noun(kind: &[u8]) -> Option<&'static Noun> {
 pub(super) mod tests {
     use super::*;
     use crate::record::Scanner;
+    use crate::source::docker::testing::tell;
     use crate::source::{Observation, Observations, keys};
 
     /// What a source makes of a record, in one line for each observation:
-    /// `source kind time cluster/namespace/kind/name`, then `| container reference digest` for each image.
+    /// `source kind time cluster/namespace/kind/name`, then `| container reference digest` for each image and `| fact`
+    /// for each fact.
     pub fn told(
         observe: impl for<'a> Fn(&Fields<'a, '_>, &mut Reader) -> Option<Observations<'a>>,
         record: &str,
@@ -352,7 +377,9 @@ pub(super) mod tests {
         let Workload { cluster, namespace, kind, name } = &observation.workload;
         let time = observation.time.map_or("-".into(), |time| time.to_string());
         let source = observation.source.as_str();
-        format!("{source} {} {time} {cluster}/{namespace}/{kind}/{name}{}", observation.kind, list(&observation.images))
+        let facts: String = observation.facts.iter().map(|fact| format!(" | {}", tell(fact))).collect();
+        let images = list(&observation.images);
+        format!("{source} {} {time} {cluster}/{namespace}/{kind}/{name}{images}{facts}", observation.kind)
     }
 
     fn list(images: &Images<'_>) -> String {

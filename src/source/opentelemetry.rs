@@ -15,7 +15,7 @@
 
 use once_cell::sync::Lazy;
 
-use super::kubernetes_event::Event;
+use super::kubernetes_event::{self, Event};
 use super::{Digest, Image, Observations, Reader, Source, Workload, container_log, keys, kubernetes_object, owner};
 use crate::record::{Fields, Key, Shape, Text};
 use crate::time::Time;
@@ -42,6 +42,9 @@ attributes! {
     ObjectField = "k8s.object.fieldpath",
     EventReason = "k8s.event.reason",
     EventStart = "k8s.event.start_time",
+    EventUid = "k8s.event.uid",
+    EventName = "k8s.event.name",
+    EventCount = "k8s.event.count",
     Pod = "k8s.pod.name",
     Container = "k8s.container.name",
     Deployment = "k8s.deployment.name",
@@ -117,7 +120,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
 
 /// Reads an Event whose members are attributes. `time` is the record's: the Collector gives it the Event's last.
 fn event<'a>(record: &Fields<'a, '_>, time: Option<Time>) -> Option<Observations<'a>> {
-    let start = || Time::parse(text(record, Attribute::EventStart)?.as_bytes());
+    let start = text(record, Attribute::EventStart).and_then(|start| Time::parse(start.as_bytes()));
     let event = Event {
         reason: text(record, Attribute::EventReason)?,
         message: [MESSAGE, BODY].iter().find_map(|&key| record.text(key)).unwrap_or_default(),
@@ -125,7 +128,10 @@ fn event<'a>(record: &Fields<'a, '_>, time: Option<Time>) -> Option<Observations
         namespace: text(record, Attribute::Namespace),
         name: text(record, Attribute::ObjectName),
         field_path: text(record, Attribute::ObjectField),
-        time: time.or_else(start),
+        time: time.or(start),
+        uid: text(record, Attribute::EventUid).or_else(|| text(record, Attribute::EventName)),
+        count: places(Attribute::EventCount).find_map(|key| kubernetes_event::count(record.get(key)?)),
+        since: start,
     };
     let mut found = event.observation(Source::OpenTelemetry)?;
     if let Some(cluster) = text(record, Attribute::Cluster) {
@@ -186,7 +192,14 @@ mod tests {
     )]
     #[case::event_without_text(
         r#"{"resources":{"k8s.object.kind":"Node","k8s.object.name":"n1"},"attributes":{"k8s.event.reason":"SystemOOM"}}"#,
-        "opentelemetry node.oom - -/-/Node/n1"
+        "opentelemetry node.oom - -/-/Node/n1 | out of memory"
+    )]
+    #[case::event_that_counts(
+        r#"{"message":"Back-off restarting failed container a","timestamp":"2026-03-15T00:06:31Z","resources":OBJECT,
+            "attributes":{"k8s.event.reason":"BackOff","k8s.event.start_time":"2026-03-15 00:06:30 +0000 UTC",
+            "k8s.event.uid":"u1","k8s.event.count":"12","k8s.event.name":"n","k8s.namespace.name":"s"}}"#,
+        "opentelemetry container.back-off 2026-03-15T00:06:31Z -/s/Deployment/web \
+            | back-off u1 12 since 2026-03-15T00:06:30Z"
     )]
     #[case::object(
         r#"{"message":POD,"resources":{"k8s.cluster.name":"c1"},"timestamp":"2026-03-15T00:06:31Z"}"#,

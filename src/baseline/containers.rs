@@ -1,0 +1,145 @@
+//! Which workload a container belongs to, and what was asked of it.
+
+use super::{Seed, Table, Worth, id};
+use crate::record::Text;
+use crate::source::{Observation, Workload};
+
+/// How much of a container's id is looked at: `docker ps` and Fluent Bit's `docker` input have no more.
+const SHORT: usize = 12;
+
+/// What is known of one container.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Container {
+    /// Cluster, namespace, kind and name of its workload.
+    pub(crate) workload: [Box<[u8]>; 4],
+    /// When somebody asked it to end.
+    pub(crate) stopped: Option<i64>,
+    /// When it ended.
+    pub(crate) ended: Option<i64>,
+    /// When it was seen last.
+    pub(crate) seen: i64,
+}
+
+impl Worth for Container {
+    fn worth(&self) -> i64 {
+        self.seen
+    }
+}
+
+/// The containers by their ids.
+#[derive(Debug)]
+pub struct Containers {
+    pub(crate) table: Table<Container>,
+}
+
+impl Containers {
+    /// None yet, and later at most that many.
+    #[must_use]
+    pub fn new(capacity: u32, seed: Seed) -> Self {
+        Self { table: Table::new(capacity, seed) }
+    }
+
+    /// Brings together what the record says of its container with what others have said: of two names for the workload
+    /// the better one counts, here and from now on.
+    ///
+    /// Sources that know a container by its id alone (the runtime's events, its statistics) would otherwise see another
+    /// workload after each restart.
+    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) {
+        let Some(key) = observation.container.as_ref().and_then(key) else { return };
+        let said = quality(&observation.workload);
+        let Some(place) = self.table.find(key) else {
+            // A name that is no better than the id itself is learned only with something to remember.
+            if said > Quality::Id || !observation.facts.is_empty() {
+                let workload = names(&observation.workload);
+                self.table.put(key, Container { workload, seen: at, ..Container::default() });
+            }
+            return;
+        };
+        let Some(known) = self.table.at_mut(place) else { return };
+        known.seen = known.seen.max(at);
+        let [cluster, namespace, kind, name] = &known.workload;
+        let owned = |bytes: &[u8]| Text::from(bytes.to_vec());
+        let remembered =
+            Workload { cluster: owned(cluster), namespace: owned(namespace), kind: owned(kind), name: owned(name) };
+        if quality(&remembered) > said {
+            observation.workload = remembered;
+        } else if said > quality(&remembered) {
+            known.workload = names(&observation.workload);
+        }
+    }
+
+    /// What is known of the container of an observation.
+    pub fn of(&mut self, observation: &Observation<'_>) -> Option<&mut Container> {
+        self.table.get_mut(key(observation.container.as_ref()?)?)
+    }
+}
+
+fn key(container: &Text<'_>) -> Option<u64> {
+    let short = container.as_bytes().get(..SHORT)?;
+    short.iter().all(u8::is_ascii_hexdigit).then(|| id(&[short]))
+}
+
+fn names(workload: &Workload<'_>) -> [Box<[u8]>; 4] {
+    [&workload.cluster, &workload.namespace, &workload.kind, &workload.name].map(|part| part.as_bytes().into())
+}
+
+/// How well a workload is named.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Quality {
+    /// By the container's id, or not at all.
+    Id,
+    /// By the container's name.
+    Container,
+    /// By its owner.
+    Owner,
+}
+
+fn quality(workload: &Workload<'_>) -> Quality {
+    let name = workload.name.as_bytes();
+    match workload.kind.as_bytes() {
+        b"container" if name == b"-" || (name.len() >= SHORT && name.iter().all(u8::is_ascii_hexdigit)) => Quality::Id,
+        b"container" => Quality::Container,
+        _ => Quality::Owner,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Fact, Source};
+
+    const ID: &str = "5f0c2b9e7d1a4c3f8b6e9d0a1c2b3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e";
+
+    fn observation(container: &'static str, kind: &'static str, name: &'static str) -> Observation<'static> {
+        let workload = Workload { kind: kind.into(), name: name.into(), ..Workload::default() };
+        Observation { container: Some(container.into()), ..Observation::new(Source::Docker, "container.die", workload) }
+    }
+
+    #[test]
+    fn the_better_name_counts() {
+        let mut containers = Containers::new(16, Seed([1, 2]));
+        let mut identify = |container, kind, name| {
+            let mut observation = observation(container, kind, name);
+            containers.identify(&mut observation, 0);
+            format!("{}/{}", observation.workload.kind, observation.workload.name)
+        };
+        assert_eq!(identify(ID, "container", "5f0c2b9e7d1a"), "container/5f0c2b9e7d1a");
+        assert_eq!(identify(&ID[..12], "container", "web-1"), "container/web-1");
+        assert_eq!(identify(ID, "container", "5f0c2b9e7d1a"), "container/web-1");
+        assert_eq!(identify(ID, "compose", "web"), "compose/web");
+        assert_eq!(identify(ID, "container", "web-1"), "compose/web");
+        assert_eq!(identify("0123456789ab", "container", "other"), "container/other");
+        assert_eq!(identify("web", "container", "web"), "container/web");
+    }
+
+    #[test]
+    fn what_is_known_by_id_alone_takes_a_place_only_with_a_fact() {
+        let mut containers = Containers::new(16, Seed([1, 2]));
+        let mut observation = observation(ID, "container", "5f0c2b9e7d1a");
+        containers.identify(&mut observation, 0);
+        assert!(containers.of(&observation).is_none());
+        observation.facts.push(Fact::Started);
+        containers.identify(&mut observation, 0);
+        assert!(containers.of(&observation).is_some());
+    }
+}
