@@ -85,3 +85,113 @@ impl Engine {
         Section::ALL.iter().for_each(|section| self.table(*section).resume(gap));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::snapshot::SHARDS;
+    use crate::policy;
+    use serde_json::Value;
+
+    const POLICY: &str = "images: {mode: learn, deny: [evil/**]}\nbaseline: {learn_for: 1h}";
+
+    fn engine(policy: &str, seed: u64) -> Engine {
+        Engine::new(policy::load(policy).unwrap(), [seed, seed])
+    }
+
+    /// The first detection of a container's start, if there is one.
+    fn see(engine: &mut Engine, image: &str, sec: i64) -> Option<Value> {
+        let record = format!(
+            r#"{{"Type":"container","Action":"start","Actor":{{"ID":"f0","Attributes":{{"image":"{image}","name":"web"}}}}}}"#
+        );
+        let mut out = Vec::new();
+        engine.inspect(record.as_bytes(), Some(Time::from_sec(sec)), &mut out);
+        serde_json::from_slice::<Value>(&out).unwrap()["tidewaiter"]["detections"].get(0).cloned()
+    }
+
+    fn learned(seed: u64) -> Engine {
+        let mut engine = engine(POLICY, seed);
+        for number in 0..100 {
+            let image = format!("ghcr.io/acme/app-{number}:1@sha256:{number:064x}");
+            assert_eq!(see(&mut engine, &image, 1_000_000 + number * 30), None);
+        }
+        assert!(see(&mut engine, "evil/x", 1_006_000).is_some());
+        engine
+    }
+
+    #[test]
+    fn what_was_learned_goes_on_elsewhere() {
+        let snapshot = learned(1).snapshot();
+        assert_eq!(learned(2).snapshot(), snapshot, "the seed does not matter");
+
+        let mut after = engine(POLICY, 3);
+        let restored = after.restore(&snapshot);
+        assert!(restored.parts > 60 && restored.skipped.is_empty(), "{restored:?}");
+        assert_eq!(after.snapshot().len(), snapshot.len());
+
+        // Half a year later: nobody has seen whether the episode went on.
+        let at = 1_006_000 + 180 * 86_400;
+        let evil = see(&mut after, "evil/x", at).unwrap();
+        assert_eq!(
+            (&evil["state"], &evil["count"], &evil["baseline"]),
+            (&"ongoing".into(), &2.into(), &"restored".into())
+        );
+        assert_eq!(see(&mut after, "ghcr.io/acme/app-7", at), None, "a name that was learned");
+        assert_eq!(see(&mut after, "ghcr.io/acme/new", at).unwrap()["reason"], "first-seen");
+        let moved = format!("ghcr.io/acme/app-7:1@sha256:{:064x}", 1000);
+        assert_eq!(see(&mut after, &moved, at).unwrap()["reason"], "digest-drift");
+    }
+
+    #[test]
+    fn time_without_records_is_no_time_to_learn() {
+        let mut before = engine(POLICY, 1);
+        (0..60).for_each(|second| drop(see(&mut before, "a", 1_000_000 + second)));
+        let mut after = engine(POLICY, 1);
+        after.restore(&before.snapshot());
+        assert_eq!(see(&mut after, "b", 2_000_000), None);
+        assert_eq!(see(&mut after, "c", 2_003_500), None);
+        assert_eq!(see(&mut after, "d", 2_003_600).unwrap()["baseline"], "restored");
+    }
+
+    #[test]
+    fn a_smaller_engine_takes_what_it_has_room_for() {
+        let snapshot = learned(1).snapshot();
+        let mut small = engine(&format!("{POLICY}\nlimits: {{workloads: 16}}"), 2);
+        assert_eq!(small.restore(&snapshot).skipped, [""; 0]);
+        assert_eq!(small.images.names.seen.len(), 16);
+        assert_eq!(small.images.digests.tags.len(), 16);
+    }
+
+    #[test]
+    fn what_has_changed_is_taken_once() {
+        let mut engine = learned(1);
+        let mut all = Vec::new();
+        let take = |engine: &mut Engine, out: &mut Vec<u8>| {
+            let slots = Section::ALL.iter().flat_map(|section| (0..SHARDS).map(move |shard| (*section, shard)));
+            slots.filter(|(section, shard)| engine.take_dirty(*section, *shard, out)).count()
+        };
+        assert!(take(&mut engine, &mut all) > 60);
+        assert_eq!(all, engine.snapshot());
+        assert_eq!(take(&mut engine, &mut all), 0);
+        engine.keep_dirty(Section::Episodes, 7);
+        assert_eq!(take(&mut engine, &mut all), 1);
+        see(&mut engine, "ghcr.io/acme/app-7", 1_006_001);
+        assert_eq!(take(&mut engine, &mut all), 1, "the progress of learning alone");
+    }
+
+    #[test]
+    fn a_snapshot_may_be_cut_anywhere() {
+        let snapshot = learned(1).snapshot();
+        for end in (0..snapshot.len()).step_by(7) {
+            let restored = engine(POLICY, 2).restore(&snapshot[..end]);
+            assert!(restored.skipped.len() <= 1, "{restored:?}");
+        }
+        let mut flipped = snapshot.clone();
+        for at in (0..snapshot.len()).step_by(5) {
+            flipped[at] ^= 1 << (at % 8);
+            let restored = engine(POLICY, 2).restore(&flipped);
+            assert!(!restored.skipped.is_empty(), "{at}");
+            flipped[at] = snapshot[at];
+        }
+    }
+}

@@ -10,19 +10,19 @@ use crate::baseline::names::Name;
 use crate::time::Time;
 
 macro_rules! merged {
-    ($($section:ident: $entry:ty;)*) => {
+    ($($table:ident = $section:ident: $entry:ty;)*) => {
         /// The baselines of any number of instances, without the bounds of any of them. The order in which they are read
         /// does not matter, nor whether one is read twice.
         #[derive(Debug, Default)]
         pub struct Merged {
-            $(#[allow(non_snake_case)] $section: Entries<$entry>,)*
+            $($table: Entries<$entry>,)*
             at: Time,
         }
 
         impl Merged {
             pub(super) fn table(&mut self, section: Section) -> &mut dyn Kept {
                 match section {
-                    $(Section::$section => &mut self.$section,)*
+                    $(Section::$section => &mut self.$table,)*
                 }
             }
 
@@ -30,24 +30,24 @@ macro_rules! merged {
             #[must_use]
             pub fn snapshot(&self) -> Vec<u8> {
                 let mut out = Vec::new();
-                $(write_section(Section::$section, self.at, &self.$section, &mut out);)*
+                $(write_section(Section::$section, self.at, &self.$table, &mut out);)*
                 out
             }
 
             /// What is in the tables; of each, no more than so many of those that were seen most often.
             #[must_use]
             pub fn summaries(&self, most: usize) -> Vec<Summary> {
-                vec![$(self.$section.summary(Section::$section, most)),*]
+                vec![$(self.$table.summary(Section::$section, most)),*]
             }
         }
     };
 }
 merged! {
-    Learning: Learning;
-    Names: Name;
-    Digests: History;
-    Episodes: Running;
-    Alerts: Hour;
+    learning = Learning: Learning;
+    names = Names: Name;
+    digests = Digests: History;
+    episodes = Episodes: Running;
+    alerts = Alerts: Hour;
 }
 
 impl Merged {
@@ -68,7 +68,7 @@ impl Merged {
     /// How far learning has come.
     #[must_use]
     pub fn learning(&self) -> Learning {
-        self.Learning.entries.values().next().copied().unwrap_or_default()
+        self.learning.entries.values().next().copied().unwrap_or_default()
     }
 }
 
