@@ -14,8 +14,8 @@ pub struct Container {
     pub(crate) workload: [Box<[u8]>; 4],
     /// When somebody asked it to end.
     pub(crate) stopped: Option<i64>,
-    /// When it ended.
-    pub(crate) ended: Option<i64>,
+    /// When it ended, and which source told that.
+    pub(crate) ended: Option<(i64, u8)>,
     /// When it was seen last.
     pub(crate) seen: i64,
 }

@@ -25,6 +25,9 @@ pub struct Told {
     pub(crate) at: i64,
 }
 
+/// No record tells of more restarts than this; if it does, it is wrong.
+const MOST: u32 = 1000;
+
 /// For how long two views may be apart, in seconds.
 const APART: i64 = 300;
 
@@ -70,6 +73,7 @@ impl Series {
     /// before.
     pub fn count(&mut self, view: View, count: u32, from: i64, at: i64) -> u32 {
         let patience = APART.max(at.saturating_sub(from));
+        let count = count.min(MOST);
         let mut new = count;
         for (place, told) in self.told.iter_mut().enumerate() {
             if at.saturating_sub(told.at) > patience {
@@ -121,10 +125,11 @@ impl Series {
 /// A counter that only grows, and what it was last.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Counter {
-    pub(crate) count: u32,
+    /// None before it was told for the first time.
+    pub(crate) count: Option<u32>,
     pub(crate) at: i64,
-    /// Whether the container ended for want of memory the last time.
-    pub(crate) out_of_memory: bool,
+    /// Whether the container ended for want of memory the last time, once that was told.
+    pub(crate) out_of_memory: Option<bool>,
 }
 
 impl Worth for Counter {
@@ -230,14 +235,14 @@ impl Memory {
         }
     }
 
-    /// The counter of that name, and whether it is new.
-    pub fn counter(&mut self, parts: &[&[u8]], at: i64) -> Option<(&mut Counter, bool)> {
+    /// The counter of that name.
+    pub fn counter(&mut self, parts: &[&[u8]], at: i64) -> Option<&mut Counter> {
         let key = id(parts);
-        let (place, is_new) = match self.counters.find(key) {
-            Some(place) => (place, false),
-            None => (self.counters.put(key, Counter { at, ..Counter::default() }), true),
+        let place = match self.counters.find(key) {
+            Some(place) => place,
+            None => self.counters.put(key, Counter { at, ..Counter::default() }),
         };
-        Some((self.counters.at_mut(place)?, is_new))
+        self.counters.at_mut(place)
     }
 }
 

@@ -28,13 +28,10 @@ const NEIGHBOURHOOD: usize = 8;
 /// A map from [ids](super::id) to values with room for a fixed number of them.
 #[derive(Debug)]
 pub struct Table<V> {
-    seed: Seed,
-    places: HashTable<u32>,
-    entries: Vec<(u64, V)>,
-    capacity: usize,
+    index: Index,
+    /// The values, each at the place of its key.
+    values: Vec<V>,
     hand: usize,
-    /// The shards that have changed, for [`Kept`].
-    dirty: u64,
 }
 
 impl<V: Worth> Table<V> {
@@ -42,46 +39,43 @@ impl<V: Worth> Table<V> {
     #[must_use]
     pub fn new(capacity: u32, seed: Seed) -> Self {
         let capacity = (capacity as usize).max(NEIGHBOURHOOD);
-        let places = HashTable::with_capacity(capacity);
-        Self { seed, places, entries: Vec::with_capacity(capacity), capacity, hand: 0, dirty: 0 }
+        Self { index: Index::new(capacity, seed), values: Vec::with_capacity(capacity), hand: 0 }
     }
 
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.index.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Whether a new value would push out another.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entries.len() == self.capacity
+        self.index.is_full()
     }
 
     /// The place of a key, for [`at`](Self::at). It holds until the next [`put`](Self::put).
     #[must_use]
     pub fn find(&self, key: u64) -> Option<u32> {
-        let same = |&place: &u32| self.entries.get(place as usize).is_some_and(|(at, _)| *at == key);
-        self.places.find(self.seed.place(key), same).copied()
+        self.index.find(key)
     }
 
     /// The value at a place.
     #[must_use]
     pub fn at(&self, place: u32) -> Option<&V> {
-        self.entries.get(place as usize).map(|(_, value)| value)
+        self.values.get(place as usize)
     }
 
     /// The value at a place, to be changed.
     pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
-        let (key, value) = self.entries.get_mut(place as usize)?;
-        self.dirty |= snapshot::bit(*key);
-        Some(value)
+        self.index.touch(place);
+        self.values.get_mut(place as usize)
     }
 
     /// The value of a key.
@@ -98,16 +92,13 @@ impl<V: Worth> Table<V> {
 
     /// All values, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        let dirty = &mut self.dirty;
-        self.entries.iter_mut().map(|(key, value)| {
-            *dirty |= snapshot::bit(*key);
-            value
-        })
+        self.index.touch_all();
+        self.values.iter_mut()
     }
 
     /// All keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
-        self.entries.iter().map(|(key, value)| (*key, value))
+        self.index.keys.iter().copied().zip(&self.values)
     }
 
     /// Puts a value for a key and gives its place. Where the table is full, the value worth least of a neighbourhood
@@ -119,54 +110,47 @@ impl<V: Worth> Table<V> {
             }
             return place;
         }
-        let place = if self.is_full() { self.make_room() } else { self.entries.len() };
-        self.dirty |= snapshot::bit(key);
-        match self.entries.get_mut(place) {
-            Some(entry) => *entry = (key, value),
-            None => self.entries.push((key, value)),
+        let place = if self.is_full() { self.worthless().0 } else { self.len() };
+        self.set(key, place, value)
+    }
+
+    /// Puts a value for a new key at a place.
+    fn set(&mut self, key: u64, place: usize, value: V) -> u32 {
+        match self.values.get_mut(place) {
+            Some(at) => *at = value,
+            None => self.values.push(value),
         }
-        let entries = &self.entries;
-        let rehash = |&place: &u32| entries.get(place as usize).map_or(0, |(key, _)| self.seed.place(*key));
-        self.places.insert_unique(self.seed.place(key), place as u32, rehash);
-        place as u32
+        self.index.put(key, place)
     }
 
-    /// The place of the value worth least in the next neighbourhood, and its worth.
-    fn least(&self) -> (usize, i64) {
-        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % self.capacity);
-        let worth = |place: usize| self.entries.get(place).map_or(i64::MIN, |(_, value)| value.worth());
-        neighbours.map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth).unwrap_or_default()
-    }
-
-    fn next_neighbourhood(&mut self) {
-        self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity;
-    }
-
-    /// Takes the value worth least of the next neighbourhood out of the index and gives its place.
-    fn make_room(&mut self) -> usize {
-        let (place, _) = self.least();
-        self.next_neighbourhood();
-        if let Some((key, _)) = self.entries.get(place)
-            && let Ok(entry) = self.places.find_entry(self.seed.place(*key), |&at| at as usize == place)
-        {
-            entry.remove();
-            self.dirty |= snapshot::bit(*key);
-        }
-        place
+    /// The place of the value worth least of the next neighbourhood, and its worth.
+    fn worthless(&mut self) -> (usize, i64) {
+        let capacity = self.index.capacity;
+        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % capacity);
+        let worth = |place: usize| self.values.get(place).map_or(i64::MIN, V::worth);
+        let least = neighbours.map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth);
+        self.hand = (self.hand + NEIGHBOURHOOD) % capacity;
+        least.unwrap_or_default()
     }
 }
 
 impl<V: Entry + Worth> Table<V> {
-    /// Takes up a value from elsewhere: into the one that is there, or else where there is room for it, or one that is
-    /// worth less.
+    /// Takes up a value from elsewhere: into the one that is there, or else where there is room for it, or in the place
+    /// of one that is worth less.
     fn merge(&mut self, key: u64, value: V) {
         if let Some(known) = self.get_mut(key) {
-            known.merge(value);
-        } else if !self.is_full() || self.least().1 < value.worth() {
-            self.put(key, value);
-        } else {
-            self.next_neighbourhood();
+            return known.merge(value);
         }
+        let place = if self.is_full() {
+            let (place, worth) = self.worthless();
+            if worth >= value.worth() {
+                return;
+            }
+            place
+        } else {
+            self.len()
+        };
+        self.set(key, place, value);
     }
 }
 
@@ -192,11 +176,79 @@ impl<V: Entry + Worth> Kept for Table<V> {
     }
 
     fn dirty(&mut self) -> &mut u64 {
-        &mut self.dirty
+        &mut self.index.dirty
     }
 
     fn resume(&mut self, gap: i64) {
         self.values_mut().for_each(|value| value.resume(gap));
+    }
+}
+
+/// The keys of a table, and where they are. It knows nothing of the values: all tables share its code, of which the
+/// guests would otherwise hold a kilobyte for each kind of value.
+#[derive(Debug)]
+pub(super) struct Index {
+    seed: Seed,
+    places: HashTable<u32>,
+    keys: Vec<u64>,
+    capacity: usize,
+    /// The shards that have changed, for [`Kept`].
+    dirty: u64,
+}
+
+impl Index {
+    /// Room for so many keys. Its memory is taken now: it does not grow later.
+    pub fn new(capacity: usize, seed: Seed) -> Self {
+        Self {
+            seed,
+            places: HashTable::with_capacity(capacity),
+            keys: Vec::with_capacity(capacity),
+            capacity,
+            dirty: 0,
+        }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is no room for another one.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    /// The place of a key.
+    pub fn find(&self, key: u64) -> Option<u32> {
+        self.places.find(self.seed.place(key), |&place| self.keys.get(place as usize) == Some(&key)).copied()
+    }
+
+    /// Notes that the value at a place changes.
+    pub fn touch(&mut self, place: u32) {
+        self.dirty |= self.keys.get(place as usize).map_or(0, |key| snapshot::bit(*key));
+    }
+
+    /// Notes that all values change.
+    pub fn touch_all(&mut self) {
+        self.dirty |= self.keys.iter().fold(0, |dirty, key| dirty | snapshot::bit(*key));
+    }
+
+    /// Gives a place to a new key: that of another one, which goes, or the next.
+    pub fn put(&mut self, key: u64, place: usize) -> u32 {
+        match self.keys.get_mut(place) {
+            Some(at) => {
+                let old = std::mem::replace(at, key);
+                self.dirty |= snapshot::bit(old);
+                if let Ok(entry) = self.places.find_entry(self.seed.place(old), |&at| at as usize == place) {
+                    entry.remove();
+                }
+            }
+            None => self.keys.push(key),
+        }
+        self.dirty |= snapshot::bit(key);
+        let rehash = |&place: &u32| self.keys.get(place as usize).map_or(0, |&key| self.seed.place(key));
+        self.places.insert_unique(self.seed.place(key), place as u32, rehash);
+        place as u32
     }
 }
 

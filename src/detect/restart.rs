@@ -17,7 +17,7 @@ use crate::baseline::{
     Containers, Excess, HOUR, Readiness, RestartMemory, Seed, Series, Together, View, id, restarts_in,
 };
 use crate::policy::{Policy, RuleName};
-use crate::source::{Fact, Observation, Workload};
+use crate::source::{Fact, Observation, Source, Workload};
 use crate::time::{DAY, Time};
 
 /// The reasons, as `tidewaiter explain restart-spike` lists them.
@@ -186,7 +186,15 @@ impl Restarts {
                     self.node = Some((node.to_str().into_owned(), at.saturating_add(CHANGING)))
                 }
                 Fact::Stopped => {
-                    if let Some(container) = containers.of(observation) {
+                    // Docker tells these when the container has ended, a restart even when it runs again; that somebody
+                    // has asked for its end it tells before, as a kill.
+                    let is_over =
+                        matches!(observation.kind, "container.stop" | "container.restart" | "container.destroy");
+                    if observation.source == Source::Docker && is_over {
+                        if let Some(series) = memory.workloads.get_mut(context.workload) {
+                            series.completed = None;
+                        }
+                    } else if let Some(container) = containers.of(observation) {
                         container.stopped = Some(at);
                     }
                 }
@@ -206,9 +214,13 @@ impl Restarts {
                     let container = containers.of(observation);
                     let within = |time: Option<i64>, seconds| time.is_some_and(|time| (at - time).abs() <= seconds);
                     if let Some(container) = container {
-                        let is_known = within(container.stopped, ASKED) || within(container.ended, SAME_END);
-                        container.ended = Some(at);
-                        if is_known {
+                        let teller = observation.source as u8;
+                        let other = container.ended.filter(|(_, other)| *other != teller).map(|(time, _)| time);
+                        if within(other, SAME_END) {
+                            continue;
+                        }
+                        container.ended = Some((at, teller));
+                        if within(container.stopped, ASKED) {
                             continue;
                         }
                     }
@@ -229,18 +241,18 @@ impl Restarts {
                 }
                 Fact::Restarts { pod, container, count, out_of_memory } => {
                     let parts = [&context.workload.to_le_bytes()[..], pod.as_bytes(), container.as_bytes()];
-                    let Some((counter, is_new)) = memory.counter(&parts, at) else { continue };
-                    let was_out_of_memory = counter.out_of_memory;
+                    let Some(counter) = memory.counter(&parts, at) else { continue };
                     let from = counter.at.min(at);
                     let more = count.filter(|count| *count < ABSURD).map_or(0, |count| {
-                        let more = count.saturating_sub(u64::from(counter.count));
-                        counter.count = count as u32;
-                        counter.at = counter.at.max(at);
                         // A first count is a sum since nobody knows when; and nothing restarts more than once a second.
-                        if is_new { 0 } else { more.min(1 + (at - from).unsigned_abs()) as u32 }
+                        let known = counter.count.replace(count as u32).map_or(count, u64::from);
+                        counter.at = counter.at.max(at);
+                        plausible(count.saturating_sub(known) as u32, from, at)
                     });
-                    counter.out_of_memory = out_of_memory.unwrap_or(was_out_of_memory);
-                    let kills = counter.out_of_memory && (more > 0 || (!was_out_of_memory && !is_new));
+                    // The series for the cause comes before the one for the count, or behind it.
+                    let was = counter.out_of_memory;
+                    counter.out_of_memory = out_of_memory.or(was);
+                    let kills = counter.out_of_memory == Some(true) && (more > 0 || was == Some(false));
                     if more == 0 && !kills {
                         continue;
                     }
@@ -252,26 +264,27 @@ impl Restarts {
                 }
                 Fact::Starts { event, count, since } => {
                     let parts = [b"starts".as_slice(), event.as_bytes()];
-                    let Some((counter, is_new)) = memory.counter(&parts, at) else { continue };
+                    let Some(counter) = memory.counter(&parts, at) else { continue };
+                    let from = if counter.count.is_some() { counter.at } else { past(*since).unwrap_or(at) };
                     // The first start is no restart.
-                    let known = if is_new { 1 } else { counter.count };
-                    let from = if is_new { past(*since).unwrap_or(at) } else { counter.at };
-                    let more = count.saturating_sub(known);
-                    counter.count = counter.count.max(*count);
+                    let known = counter.count.unwrap_or(1);
+                    counter.count = Some(known.max(*count));
                     counter.at = counter.at.max(at);
+                    let more = count.saturating_sub(known);
                     let Some(series) = memory.workload(context.workload, windows, at) else { continue };
                     told.restarts += series.count(View::Started, plausible(more, from, at), from.min(at), at);
                 }
                 Fact::BackOff { event, since } => {
                     let more = event.as_ref().map_or(Some((0, at)), |(event, count)| {
-                        let (counter, is_new) = memory.counter(&[b"back-off", event.as_bytes()], at)?;
+                        let counter = memory.counter(&[b"back-off", event.as_bytes()], at)?;
                         let first = past(*since).unwrap_or(at).min(counter.at);
                         // The Event is sent many times while the kubelet waits once.
                         let restarts = (1 + restarts_in(at.saturating_sub(first))).min(*count);
-                        let (more, from) =
-                            (restarts.saturating_sub(counter.count), if is_new { first } else { counter.at });
-                        counter.count = counter.count.max(restarts);
+                        let from = if counter.count.is_some() { counter.at } else { first };
+                        let known = counter.count.unwrap_or(0);
+                        counter.count = Some(known.max(restarts));
                         counter.at = counter.at.max(at);
+                        let more = restarts.saturating_sub(known);
                         Some((more, from.min(at)))
                     });
                     let Some((more, from)) = more else { continue };
@@ -400,4 +413,98 @@ fn span(seconds: i64) -> String {
         _ => ((seconds + 43_200) / 86_400, "days"),
     };
     format!("{count} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Text;
+    use proptest::prelude::*;
+
+    fn judge(rule: &mut Restarts, name: &[u8], facts: Vec<Fact<'_>>, at: i64) -> Vec<&'static str> {
+        let policy = Policy::default();
+        let workload =
+            Workload { namespace: "shop".into(), kind: "Deployment".into(), name: name.into(), ..Workload::default() };
+        let observation = Observation { facts, ..Observation::new(Source::Docker, "container.die", workload) };
+        let context = Context {
+            policy: &policy,
+            at: Time::from_sec(at),
+            readiness: Readiness::Ready,
+            workload: observation.workload.id(),
+        };
+        let mut found = Vec::new();
+        rule.judge(&observation, &mut Containers::new(8, Seed([1, 2])), context, &mut found);
+        found.iter().map(|detection| detection.reason.id).collect()
+    }
+
+    fn rule(workloads: u32) -> Restarts {
+        let mut policy = Policy::default();
+        policy.limits.workloads = workloads;
+        Restarts::new(&policy, Seed([1, 2]))
+    }
+
+    const START: i64 = 1_790_000_000;
+
+    #[test]
+    fn a_flood_of_names_hides_nobody() {
+        let mut rule = rule(1024);
+        let crash = || vec![Fact::Exited { code: Some(1) }];
+        for day in 0..10 {
+            judge(&mut rule, b"slow", crash(), START + day * DAY);
+        }
+        let now = START + 10 * DAY;
+        for name in 0..100_000_u32 {
+            judge(&mut rule, &name.to_le_bytes(), crash(), now + i64::from(name) / 1000);
+        }
+        assert_eq!(rule.memory.workloads.len(), 1024);
+        let known = judge(&mut rule, b"slow", crash(), now + 101);
+        assert!(!known.contains(&"restart-rate"), "one in a day is usual: {known:?}");
+        let spike: Vec<_> = (0..6).map(|n| judge(&mut rule, b"slow", crash(), now + 110 + n * 10)).collect();
+        assert!(spike.last().unwrap().contains(&"restart-rate"), "{spike:?}");
+    }
+
+    fn fact() -> impl Strategy<Value = Fact<'static>> {
+        let text = || prop::sample::select(vec!["", "a", "b"]).prop_map(Text::from);
+        let time = || prop::option::of(any::<i64>().prop_map(Time::from_sec));
+        prop_oneof![
+            Just(Fact::Started),
+            Just(Fact::Stopped),
+            Just(Fact::OutOfMemory),
+            Just(Fact::Rollout),
+            any::<Option<i64>>().prop_map(|code| Fact::Exited { code }),
+            (text(), text(), any::<Option<u64>>(), any::<Option<bool>>()).prop_map(
+                |(pod, container, count, out_of_memory)| Fact::Restarts { pod, container, count, out_of_memory }
+            ),
+            (text(), any::<u32>(), time()).prop_map(|(event, count, since)| Fact::Starts { event, count, since }),
+            (prop::option::of((text(), any::<u32>())), time())
+                .prop_map(|(event, since)| Fact::BackOff { event, since }),
+            text().prop_map(|node| Fact::NodeChange { node }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_facts_at_any_time_do_no_harm(
+            told in prop::collection::vec((0..3_u8, prop::collection::vec(fact(), 0..4), 0..253_402_300_800_i64), 0..60)
+        ) {
+            let mut rule = rule(8);
+            for (name, facts, at) in told {
+                judge(&mut rule, &[name], facts, at);
+            }
+        }
+
+        /// Counters that jump about make at most as many restarts as there are seconds.
+        #[test]
+        fn a_wild_counter_is_no_storm(counts in prop::collection::vec(any::<u64>(), 2..50)) {
+            let mut rule = rule(8);
+            for (second, count) in (0..).zip(counts) {
+                let count = Some(count);
+                let fact = Fact::Restarts { pod: "p".into(), container: "c".into(), count, out_of_memory: None };
+                judge(&mut rule, b"w", vec![fact], START + second);
+            }
+            let series = rule.memory.workloads.values_mut().next();
+            let counted = series.map_or(0, |series| series.restarts.windows[2].count(START + 50));
+            prop_assert!(counted <= 100, "{}", counted);
+        }
+    }
 }

@@ -108,3 +108,93 @@ pub fn lasts(detection: &Detection) -> bool {
 /// has logged.
 pub const PASSING: [Key; 7] =
     [keys::LOG, keys::MESSAGE, keys::TIME, keys::TIMESTAMP, keys::AT_TIMESTAMP, keys::TS, keys::DOCKER_TIME_NANO];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::policy::load;
+    use crate::time::Time;
+    use crate::{Engine, Outcome};
+
+    const POLICIES: [&str; 5] = [
+        "images: {mode: enforce, allow: [good.example]}",
+        "images: {mode: learn, deny: [bad.example], tags: {reject: [latest]}}\nbaseline: {learn_for: 1h}",
+        "images: {allow: [good.example]}\nalerts: {cooldown: 10m, per_hour: 2}\noutput: {enrich: findings}",
+        "images: {allow: [good.example]}\n\
+         exceptions: [{name: x, where: {namespace: shop}, action: suppress, reason: r, until: 2026-01-02}]\n\
+         maintenance: [{name: m, days: [thu], from: '00:20', to: '00:40'}]",
+        "images: {allow: [good.example]}\noutput: {format: ocsf, field: a}",
+    ];
+
+    /// A record of one of a few containers, at a second of 2026-01-01 and two hours more.
+    fn record(kind: u8, container: u8, second: i64) -> String {
+        let image = ["good.example/web:1", "bad.example/web:1", "good.example/web:latest"][usize::from(container % 3)];
+        let (time, project) = (1_767_225_600 + second * 60, ["shop", "media"][usize::from(container / 3 % 2)]);
+        let digest = second % 2;
+        match kind {
+            0 | 1 => format!(
+                r#"{{"Type":"container","Action":"{}","Actor":{{"ID":"f{container}","Attributes":{{"image":"{image}","name":"n{container}","com.docker.compose.project":"{project}","com.docker.compose.service":"s","exitCode":"1","execID":"{second}"}}}},"time":{time},"timeNano":{time}000000000}}"#,
+                ["exec_start: sh", "die"][usize::from(kind)],
+            ),
+            2 => format!(r#"{{"status":"start","id":"f{container}","from":"{image}","time":{time}}}"#),
+            3 => format!(
+                r#"{{"time":"x","log":"line {second}\n","kubernetes":{{"pod_name":"p{container}","namespace_name":"{project}","container_image":"{image}","container_hash":"{image}@sha256:{digest}"}}}}"#
+            ),
+            4 => format!(
+                r#"{{"ts":{time},"log":"{second}","kubernetes":{{"pod_name":"p{container}","container_image":"{image}"}}}}"#
+            ),
+            _ => format!(r#"{{"status":"start","id":"f{container}","from":"{image}","time":"soon {second}"}}"#),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn memory_changes_nothing(
+            policy in prop::sample::select(&POLICIES[..]),
+            records in prop::collection::vec((0..6_u8, 0..6_u8, 0..180_i64, any::<bool>()), 1..120),
+        ) {
+            let engine = || Engine::new(load(policy).unwrap(), [1, 2]);
+            let (mut with, mut without) = (engine(), engine());
+            let (mut answer, mut expected) = (Vec::new(), Vec::new());
+            for (kind, container, second, has_time) in records {
+                let record = record(kind, container, second);
+                let time = has_time.then(|| Time::from_sec(1_767_225_600 + second * 60));
+                without.memo.clear();
+                let outcomes = [with.inspect(record.as_bytes(), time, &mut answer), without.inspect(record.as_bytes(), time, &mut expected)];
+                prop_assert_eq!(outcomes[0], outcomes[1]);
+                prop_assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(&expected));
+                answer.clear();
+                expected.clear();
+            }
+        }
+    }
+
+    #[test]
+    fn what_repeats_itself_is_remembered() {
+        let mut engine = Engine::new(load(POLICIES[0]).unwrap(), [1, 2]);
+        let mut out = Vec::new();
+        let mut outcomes = Vec::new();
+        for second in 0..4 {
+            for container in 0..2 {
+                outcomes.push(engine.inspect(record(0, container, second).as_bytes(), None, &mut out));
+            }
+        }
+        assert_eq!(outcomes[..2], [Outcome::Clean, Outcome::Match]);
+        assert!(outcomes[2..].chunks(2).all(|pair| pair == [Outcome::Clean, Outcome::Suppressed]));
+        assert_eq!(engine.memo.hits, 3 + 2);
+    }
+
+    #[test]
+    fn what_does_not_repeat_itself_is_hardly_remembered() {
+        let mut engine = Engine::new(load(POLICIES[0]).unwrap(), [1, 2]);
+        let mut out = Vec::new();
+        for name in 0..20_000 {
+            out.clear();
+            let record =
+                format!(r#"{{"time":0,"kubernetes":{{"pod_name":"{name:08}","container_image":"good.example/a"}}}}"#);
+            engine.inspect(record.as_bytes(), None, &mut out);
+        }
+        assert_eq!(engine.memo.every, super::SELDOM);
+    }
+}

@@ -11,7 +11,6 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
-use std::io::{self, Write};
 
 use super::Pace;
 use super::files::{self, Below};
@@ -38,7 +37,8 @@ const NO_RECORD: &CStr =
     c"{\"tidewaiter\":{\"verdict\":\"skipped\",\"error\":\"the record does not fit into memory\"}}";
 
 thread_local! {
-    static GUEST: Cell<Option<Box<Guest>>> = const { Cell::new(None) };
+    /// It lives for as long as the module does: so nothing has to be registered that would drop it.
+    static GUEST: Cell<Option<&'static mut Guest>> = const { Cell::new(None) };
     /// The policy file that is being loaded. It is still here after a call that trapped on it: no second record is lost.
     static LOADING: Cell<Option<File>> = const { Cell::new(None) };
     /// Whether state is being read back. It is still so after a call that trapped on it.
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn tidewaiter(
         let bytes = core::slice::from_raw_parts(record.cast::<u8>(), record_len as usize);
         (bytes, rest > 0 && record.add(bytes.len()).read() == 0)
     };
-    let mut guest = GUEST.take().unwrap_or_else(Guest::start);
+    let guest = GUEST.take().unwrap_or_else(Guest::start);
     let answer = guest.answer(bytes, is_ended, sec, nsec);
     GUEST.set(Some(guest));
     answer
@@ -111,7 +111,7 @@ pub extern "C" fn outcome() -> u32 {
 /// call.
 #[unsafe(no_mangle)]
 pub extern "C" fn version() -> *const c_char {
-    let mut guest = GUEST.take().unwrap_or_else(Guest::start);
+    let guest = GUEST.take().unwrap_or_else(Guest::start);
     guest.answer = format!("{VERSION} {}\0", guest.engine.policy_id()).into_bytes();
     let answer = guest.answer.as_ptr().cast();
     GUEST.set(Some(guest));
@@ -132,7 +132,7 @@ struct Guest {
 
 impl Guest {
     #[inline(never)]
-    fn start() -> Box<Self> {
+    fn start() -> &'static mut Self {
         let seed = random();
         let seed = [seed as u64, (seed >> 64) as u64];
 
@@ -155,7 +155,7 @@ impl Guest {
         LOADING.set(None);
         let keeper = keep(&mut engine, file);
         let (pace, answer, outcome) = (Pace::default(), Vec::new(), Outcome::Passed);
-        Box::new(Self { engine, file, pace, keeper, answer, outcome })
+        Box::leak(Box::new(Self { engine, file, pace, keeper, answer, outcome }))
     }
 
     fn answer(&mut self, record: &[u8], is_ended: bool, sec: u32, nsec: u32) -> *const c_char {
@@ -234,7 +234,16 @@ impl std::fmt::Display for Summary<'_> {
 
 /// Writes a line to stderr, which is Fluent Bit's log. A log that cannot be written is no reason to lose a record.
 fn log(message: &str) {
-    let _ = io::stderr().write_all(format!("tidewaiter{message}\n").as_bytes());
+    let line = format!("tidewaiter{message}\n");
+    let mut rest = line.as_bytes();
+    while !rest.is_empty() {
+        let iovec = wasip1::Ciovec { buf: rest.as_ptr(), buf_len: rest.len() };
+        // SAFETY: the buffer is as long as it says.
+        match unsafe { wasip1::fd_write(wasip1::FD_STDERR, &[iovec]) } {
+            Ok(length @ 1..) => rest = rest.get(length..).unwrap_or_default(),
+            Ok(0) | Err(_) => break,
+        }
+    }
 }
 
 /// Random bytes; zeros where the host has none.

@@ -8,7 +8,7 @@
 
 use crate::baseline::Map;
 
-use super::brands::{GENERIC, OFFICIAL, PUBLISHERS, REGISTRIES, has};
+use super::brands::{GENERIC, OFFICIAL, PUBLISHERS, REGISTRIES};
 use super::pattern::{Fit, Pattern};
 use super::reference::{HUB, LIBRARY, Reference};
 
@@ -82,10 +82,10 @@ impl Default for Known {
             last_components: Map::default(),
             private_paths: Map::default(),
         };
-        for registry in REGISTRIES {
+        for registry in REGISTRIES.iter() {
             known.add_host(registry);
         }
-        for name in OFFICIAL {
+        for name in OFFICIAL.iter() {
             known.add_repository(HUB, &format!("{LIBRARY}/{name}"));
         }
         known
@@ -110,7 +110,7 @@ impl Known {
         };
         self.add_repository(registry, repository);
         let last = last_component(repository);
-        if !has(&GENERIC, last) {
+        if !GENERIC.has(last) {
             self.last_components.entry_ref(last).or_insert_with(|| format!("{registry}/{repository}"));
         }
     }
@@ -154,7 +154,7 @@ impl Known {
         for (parent, child) in levels(&name) {
             self.add_child(parent, child);
         }
-        if registry != HUB && !has(&REGISTRIES, registry) {
+        if registry != HUB && !REGISTRIES.has(registry) {
             let on_hub =
                 if repository.contains('/') { repository.to_owned() } else { format!("{LIBRARY}/{repository}") };
             self.private_paths.entry(on_hub).or_insert_with(|| name.clone());
@@ -188,10 +188,10 @@ impl Known {
     /// A registry's host as a component of the path. Caches in front of public registries name projects after them, so
     /// that a public host in a private registry's path is no imitation.
     fn nested_registry(&self, image: &Reference) -> Option<Lookalike> {
-        let is_public = has(&REGISTRIES, &image.registry);
+        let is_public = REGISTRIES.has(&image.registry);
         let mut components = image.repository.split('/').filter(|component| component.contains('.'));
         let nested = components.find(|component| {
-            (is_public || !has(&REGISTRIES, component)) && self.hosts.iter().any(|host| host.text == **component)
+            (is_public || !REGISTRIES.has(component)) && self.hosts.iter().any(|host| host.text == **component)
         })?;
         Some(Lookalike { technique: "nested-registry", imitates: nested.to_owned() })
     }
@@ -211,7 +211,7 @@ impl Known {
             if siblings.iter().any(|sibling| sibling.text == child) {
                 continue;
             }
-            if parent == HUB && has(&PUBLISHERS, child) {
+            if parent == HUB && PUBLISHERS.has(child) {
                 return None;
             }
             let skeleton = skeleton(child);
@@ -229,7 +229,7 @@ impl Known {
         let last = last_component(&image.repository);
         let imitates = self.last_components.get(last)?;
         let mirrors = image.repository.strip_suffix(last).is_some_and(|path| path.ends_with("library/"));
-        if is_published(&image.repository) || mirrors && has(&OFFICIAL, last) {
+        if is_published(&image.repository) || mirrors && OFFICIAL.has(last) {
             return None;
         }
         Some(Lookalike { technique: "foreign-namespace", imitates: imitates.clone() })
@@ -249,7 +249,7 @@ fn last_component(repository: &str) -> &str {
 }
 
 fn is_published(repository: &str) -> bool {
-    repository.split_once('/').is_some_and(|(namespace, _)| namespace != LIBRARY && has(&PUBLISHERS, namespace))
+    repository.split_once('/').is_some_and(|(namespace, _)| namespace != LIBRARY && PUBLISHERS.has(namespace))
 }
 
 /// The registry's domain name without its port; none of an address or a single name, which nobody can register.
@@ -516,7 +516,7 @@ mod tests {
 
     #[test]
     fn no_official_name_imitates_another() {
-        for official in OFFICIAL {
+        for official in OFFICIAL.iter() {
             let mut known = Known::default();
             known.names.remove(&format!("docker.io/library/{official}"));
             known.children.get_mut("docker.io/library").unwrap().retain(|name| name.text != official);
@@ -527,10 +527,10 @@ mod tests {
     #[test]
     fn no_publisher_imitates_another() {
         let mut known = Known::default();
-        for publisher in PUBLISHERS {
+        for publisher in PUBLISHERS.iter() {
             known.add_name("docker.io", &format!("{publisher}/x"));
         }
-        for publisher in PUBLISHERS {
+        for publisher in PUBLISHERS.iter() {
             assert_eq!(imitated(&known, &format!("{publisher}/y")), None, "{publisher}");
         }
     }
@@ -544,7 +544,7 @@ mod tests {
                 let mut letters = name.as_bytes().to_vec();
                 letters.swap(at - 1, at);
                 let typo = String::from_utf8(letters).unwrap();
-                assert_eq!(imitated(&known, &typo).is_some(), typo != *name, "{typo}");
+                assert_eq!(imitated(&known, &typo).is_some(), typo != name, "{typo}");
             }
         }
     }

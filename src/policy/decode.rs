@@ -50,14 +50,14 @@ impl<'d, 'a> Section<'d, 'a> {
     }
 
     /// Reads a value where there is one.
-    fn read<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>, into: &mut T) {
+    fn read<T>(&self, key: &str, parse: fn(&str) -> Option<T>, into: &mut T) {
         if let Some(value) = self.text(key).and_then(parse) {
             *into = value;
         }
     }
 
     /// Reads a list, or its only entry, where there is one.
-    fn read_list<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>, into: &mut Vec<T>) {
+    fn read_list<T>(&self, key: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) {
         if let Some(list) = self.get(key) {
             let texts = self.document.items(list).filter_map(|entry| self.document.text(entry));
             *into = texts.filter_map(parse).collect();

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::Problem;
+use super::letters::Letters;
 
 /// The largest policy, in bytes.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
@@ -81,7 +82,7 @@ impl<'a> Document<'a> {
             return Err(problem(place, "a NUL character".into(), Some("the file is no text".into())));
         }
         let mut builder = Builder::default();
-        for event in Parser::new_from_str(text) {
+        for event in Parser::new(Letters::new(text)) {
             match event {
                 Ok((event, span)) => builder.take(event, span)?,
                 Err(error) => return Err(syntax(text, &error)),

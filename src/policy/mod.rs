@@ -5,13 +5,16 @@ mod check;
 mod decode;
 pub(crate) mod document;
 mod excuse;
+#[cfg(not(target_family = "wasm"))]
 mod json_schema;
+mod letters;
 mod lint;
 pub(crate) mod scalar;
 mod schema;
 mod types;
 
 pub use excuse::Excused;
+#[cfg(not(target_family = "wasm"))]
 pub use json_schema::json_schema;
 pub use types::*;
 

@@ -93,15 +93,26 @@ pub(super) struct Key {
     /// Whether it may not be left out.
     pub required: bool,
     /// What holds without it, as the file would say it; nothing where there is no such value.
+    #[cfg(not(target_family = "wasm"))]
     pub default: &'static str,
     /// What it does, in a sentence.
+    #[cfg(not(target_family = "wasm"))]
     pub doc: &'static str,
 }
 
+/// No guest prints a schema: it need not carry the defaults and the sentences.
+#[cfg_attr(target_family = "wasm", expect(unused_variables))]
 const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    // No guest prints a schema: it need not carry the sentences.
-    let doc = if cfg!(target_family = "wasm") { "" } else { doc };
-    Key { name, also: "", kind, required: false, default, doc }
+    Key {
+        name,
+        also: "",
+        kind,
+        required: false,
+        #[cfg(not(target_family = "wasm"))]
+        default,
+        #[cfg(not(target_family = "wasm"))]
+        doc,
+    }
 }
 
 impl Key {

@@ -321,3 +321,163 @@ fn hash(seed: u64, place: u32, word: u64) -> u64 {
     let mixed = (word ^ seed).wrapping_mul(ODD);
     (mixed ^ mixed >> 32 ^ u64::from(place)).wrapping_mul(ODD)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{Scanner, Shape};
+
+    /// `/t` passes; of `/o` a member is wanted, `/c` is wanted whole.
+    fn shape() -> Shape {
+        let mut shape = Shape::new(&["/a", "/o", "/o/x", "/t", "/c"]);
+        shape.pass(Key(3));
+        shape
+    }
+
+    /// Everything that is wanted of a text; none when it is no JSON.
+    fn wanted(shape: &Shape, text: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
+        let mut scanner = Scanner::default();
+        let fields = scanner.scan(shape, text).ok()?;
+        Some(fields.found().iter().filter_map(|key| Some((key.0, fields.get(*key)?.raw().to_vec()))).collect())
+    }
+
+    type Wanted = Vec<(u16, Vec<u8>)>;
+
+    fn put(known: &mut Known<Wanted>, shape: &Shape, text: &str) {
+        let mut scanner = Scanner::default();
+        let fields = scanner.scan(shape, text.as_bytes()).unwrap();
+        known.put(&fields, wanted(shape, text.as_bytes()).unwrap());
+    }
+
+    /// Whether the text is known. If so, it has to be JSON, and the same as one that was put in all that is wanted; and
+    /// what passes has to be found where the scanner finds it.
+    fn is_known(known: &mut Known<Wanted>, shape: &Shape, text: &[u8]) -> bool {
+        let Some((fields, value)) = known.find(text) else { return false };
+        assert_eq!(Some(&*value), wanted(shape, text).as_ref(), "{}", text.escape_ascii());
+        let mut scanner = Scanner::default();
+        let scanned = scanner.scan(shape, text).unwrap();
+        assert_eq!(fields.close(), scanned.close());
+        let passing = |fields: &Fields<'_, '_>| {
+            let value = fields.get(Key(3)).filter(|value| value.text().is_some() || value.number().is_some());
+            value.map(|value| (value.raw().to_vec(), value.text().map(|text| text.as_bytes().to_vec())))
+        };
+        assert_eq!(passing(&fields), passing(&scanned));
+        true
+    }
+
+    #[rstest::rstest]
+    #[case::same(r#"{"a":"long enough","u":"v","t":1}"#, true)]
+    #[case::free(r#"{"a":"long enough","u":"anything but \"v\"","t":234}"#, true)]
+    #[case::any_number(r#"{"a":"long enough","u":"","t":-0.5e7}"#, true)]
+    #[case::not_ascii(r#"{"a":"long enough","u":"dlouhý","t":0}"#, true)]
+    #[case::wanted(r#"{"a":"longer than","u":"v","t":1}"#, false)]
+    #[case::another_type(r#"{"a":"long enough","u":"v","t":"1"}"#, false)]
+    #[case::another_name(r#"{"a":"long enough","w":"v","t":1}"#, false)]
+    #[case::more(r#"{"a":"long enough","u":"v","t":1,"z":1}"#, false)]
+    #[case::less(r#"{"a":"long enough","u":"v"}"#, false)]
+    #[case::cut(r#"{"a":"long enough","u":"v","t":1"#, false)]
+    #[case::behind(r#"{"a":"long enough","u":"v","t":1}}"#, false)]
+    #[case::leading_zero(r#"{"a":"long enough","u":"v","t":01}"#, false)]
+    #[case::bad_escape(r#"{"a":"long enough","u":"\v","t":1}"#, false)]
+    #[case::open(r#"{"a":"long enough","u":"v,"t":1}"#, false)]
+    #[case::nothing("", false)]
+    fn knows(#[case] text: &str, #[case] expected: bool) {
+        let (shape, mut known) = (shape(), Known::new(7));
+        assert!(!is_known(&mut known, &shape, text.as_bytes()));
+        put(&mut known, &shape, r#"{"a":"long enough","u":"v","t":1}"#);
+        assert_eq!(is_known(&mut known, &shape, text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn many_like_texts_are_told_apart() {
+        let (shape, mut known) = (shape(), Known::new(7));
+        let text =
+            |name: u32, time: u32| format!(r#"{{"t":{time},"a":"container-{name:08x}","o":{{"x":"web-{name}"}}}}"#);
+        for name in 0..2000 {
+            put(&mut known, &shape, &text(name, 1));
+        }
+        assert_eq!(known.len(), 2000);
+        for name in 0..2000 {
+            assert!(is_known(&mut known, &shape, text(name, name * 7).as_bytes()));
+            assert!(!is_known(&mut known, &shape, text(name + 2000, 1).as_bytes()));
+        }
+    }
+
+    #[test]
+    fn is_bounded() {
+        let (shape, mut known) = (shape(), Known::new(7));
+        let mut text = 0;
+        while !known.is_full() {
+            put(&mut known, &shape, &format!(r#"{{"a":"{text:0300}","t":0}}"#));
+            text += 1;
+            assert!(text < 10_000);
+        }
+        known.clear();
+        assert!(known.len() == 0 && !known.is_full());
+    }
+
+    /// Values of every type; those that are wanted are few, so that texts meet again.
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => "\"[ab]{0,12}\"",
+            1 => Just(r#""\u00e9\n\"é""#.to_owned()),
+            3 => "(-)?[1-9][0-9]{0,20}",
+            1 => "0\\.[0-9]{1,3}(e[+-]?[0-9])?",
+            1 => prop::sample::select(vec!["null", "true", "[]", "{}", "[1,\"a\"]", "{\"x\":\"a\",\"y\":2}", "{\"x\":1,\"x\":2}"])
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    /// Texts with few names, some of them repeated, and space here and there.
+    fn text() -> impl Strategy<Value = String> {
+        let name = prop::sample::select(vec!["a", "o", "t", "c", "u", "a longer name", "w"]);
+        let space = prop::sample::select(vec!["", "", "", " ", "\n"]);
+        prop::collection::vec((name, value(), space), 0..6).prop_map(|members| {
+            let members: Vec<_> =
+                members.iter().map(|(name, value, space)| format!("{space}\"{name}\":{space}{value}")).collect();
+            format!("{{{}}}", members.join(","))
+        })
+    }
+
+    /// The text with other values where it has strings and numbers.
+    fn like(text: &str, letters: &str, digits: u64) -> String {
+        let mut out = text.replace("ab", letters);
+        for digit in ['2', '7'] {
+            out = out.replace(digit, &digits.to_string());
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn what_is_known_is_what_the_scanner_finds(
+            texts in prop::collection::vec(text(), 1..12),
+            letters in "[ab\\\\\"é\n]{0,9}",
+            digits: u64,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..=255_u8), 8),
+        ) {
+            let (shape, mut known) = (shape(), Known::new(7));
+            for text in &texts {
+                put(&mut known, &shape, text);
+                for other in &texts {
+                    is_known(&mut known, &shape, other.as_bytes());
+                    is_known(&mut known, &shape, like(other, &letters, digits).as_bytes());
+                }
+            }
+            for (text, at, byte) in changes {
+                let mut text = text.get(&texts).clone().into_bytes();
+                let at = at.index(text.len());
+                text[at] = byte;
+                is_known(&mut known, &shape, &text);
+                text.remove(at);
+                is_known(&mut known, &shape, &text);
+                text.truncate(at);
+                is_known(&mut known, &shape, &text);
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ mod splice;
 mod text;
 mod value;
 
-pub use known::Known;
+pub(crate) use known::Known;
 pub use scan::{Invalid, Scanner};
 pub(crate) use shape::keys;
 pub use shape::{Key, Shape};

@@ -175,7 +175,7 @@ impl<'a> Value<'a> {
         let mut value = 0_u64;
         let mut rest = digits;
         while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
-            let Some(eight) = eight_digits(u64::from_le_bytes(*chunk)) else { return None };
+            let eight = eight_digits(u64::from_le_bytes(*chunk))?;
             value = value.wrapping_mul(100_000_000).wrapping_add(eight);
             rest = behind;
         }

@@ -11,7 +11,7 @@
 
 use super::docker::is_image_id;
 use super::object::Images;
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, keys, owner};
+use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, bare, keys, owner};
 use crate::record::{Fields, Key, Text};
 
 /// What an observation of a line is called.
@@ -19,14 +19,15 @@ pub const KIND: &str = "container.log";
 
 /// Reads a record that is a line of a container's log.
 pub fn observe<'a>(fields: &Fields<'a, '_>, _: &mut Reader) -> Option<Observations<'a>> {
-    let (workload, images) = if fields.has(keys::KUBERNETES) {
-        kubernetes(fields)?
+    let ((workload, images), ids) = if fields.has(keys::KUBERNETES) {
+        (kubernetes(fields)?, [keys::KUBERNETES_DOCKER_ID, keys::KUBERNETES_CONTAINER_ID])
     } else if fields.has(keys::CONTAINER_ID) && fields.has(keys::CONTAINER_NAME) {
-        docker(fields)?
+        (docker(fields)?, [keys::CONTAINER_ID; 2])
     } else {
         return None;
     };
-    Some(Observations::from_iter([observation(workload, images)]))
+    let container = first(fields, ids).and_then(|id| bare(&id));
+    Some(Observations::from_iter([Observation { container, ..observation(workload, images) }]))
 }
 
 /// The observation of a line. A runtime that has forgotten an image's name gives its ID instead, which names nothing.
@@ -110,6 +111,7 @@ fn docker<'a>(fields: &Fields<'a, '_>) -> Option<(Workload<'a>, Option<Image<'a>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::docker::testing::container;
     use crate::source::object::tests::told;
 
     #[rstest::rstest]
@@ -190,6 +192,17 @@ mod tests {
     )]
     fn lines(#[case] record: &str, #[case] expected: &str) {
         assert_eq!(told(observe, record).unwrap(), [format!("container-log container.log - {expected}")]);
+    }
+
+    #[rstest::rstest]
+    #[case::fluent_bit(r#"{"kubernetes":{"pod_name":"p","docker_id":"c989"}}"#, Some("c989"))]
+    #[case::vector(r#"{"kubernetes":{"pod_name":"p","container_id":"containerd://c9"}}"#, Some("c9"))]
+    #[case::docker(r#"{"container_id":"9b6","container_name":"web-1"}"#, Some("9b6"))]
+    #[case::unknown(r#"{"kubernetes":{"pod_name":"p"},"container_id":"9b6"}"#, None)]
+    #[case::empty(r#"{"kubernetes":{"pod_name":"p","docker_id":"","container_id":"docker://"}}"#, None)]
+    #[case::wrong_types(r#"{"kubernetes":{"pod_name":"p","docker_id":7,"container_id":[]}}"#, None)]
+    fn ids_of_containers(#[case] record: &str, #[case] expected: Option<&str>) {
+        assert_eq!(container(observe, record).as_deref(), expected);
     }
 
     #[rstest::rstest]

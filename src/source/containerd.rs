@@ -19,7 +19,7 @@
 //! workload. An image that is pulled gets three names, hence three events: with its tag, with its digest, and its ID
 //! alone. The last is no reference.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::{by_id, fact_of, is_image_id, unnamed};
 use super::envelope::string_end;
@@ -41,7 +41,7 @@ keys! {
     }
 }
 
-static SUBJECT: Lazy<Shape> = Lazy::new(|| Shape::new(SUBJECT_KEYS));
+static SUBJECT: LazyLock<Shape> = LazyLock::new(|| Shape::new(SUBJECT_KEYS));
 
 /// Reads an event of nerdctl, or a decoded line of the log.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
@@ -187,7 +187,7 @@ impl<'a> Subject<'a> {
         if kind == "container.die" && self.container.is_some() && self.id.is_some() && self.id != self.container {
             kind = "container.exec-die";
         }
-        let id = self.container.or(self.id).filter(|_| !is_image);
+        let id = self.container.or(self.id).filter(|id| !is_image && !id.is_empty());
         let workload = id.as_ref().map_or_else(unnamed, by_id);
         let images = reference.filter(is_reference).map(Image::new).into_iter().collect();
         let fact = match fact_of(kind) {
@@ -263,7 +263,7 @@ fn event<'a>(msg: &Text<'a>) -> Option<(&'static str, Subject<'a>)> {
         match name {
             b"container_id" | b"ContainerID" => subject.container = Some(value),
             b"id" | b"ID" => subject.id = Some(value),
-            b"exit_status" | b"ExitStatus" => subject.exit = value.to_str().parse().ok(),
+            b"exit_status" | b"ExitStatus" => subject.exit = value.to_str().parse::<i32>().ok().map(i64::from),
             _ => {}
         }
     }
@@ -271,20 +271,21 @@ fn event<'a>(msg: &Text<'a>) -> Option<(&'static str, Subject<'a>)> {
     Some((*kind, subject))
 }
 
+/// Reads a message of the log that is about a container.
+fn request<'a>(msg: &Text<'a>) -> Option<(&'static str, Subject<'a>)> {
+    let text = msg.as_bytes();
+    let (start, behind, kind) = ABOUT_CONTAINERS.iter().find(|(start, ..)| text.starts_with(start))?;
+    let (id, end) = unquoted(msg, start.len())?;
+    let subject = Subject { id: Some(id), container: None, name: None, image: None, exit: None };
+    text.get(end..)?.starts_with(behind).then_some((*kind, subject))
+}
+
 /// Reads a message of the log.
 fn message<'a>(msg: &Text<'a>, time: Option<Time>) -> Option<Observations<'a>> {
-    if let Some((kind, subject)) = event(msg) {
-        return Some(subject.observe(kind, time));
+    match event(msg).or_else(|| request(msg)) {
+        Some((kind, subject)) => Some(subject.observe(kind, time)),
+        None => image(msg, time),
     }
-    for &(start, behind, kind) in ABOUT_CONTAINERS {
-        if msg.as_bytes().starts_with(start) {
-            let (id, end) = unquoted(msg, start.len())?;
-            let goes_on = msg.as_bytes().get(end..)?.starts_with(behind) && !id.is_empty();
-            let subject = Subject { id: Some(id), container: None, name: None, image: None, exit: None };
-            return goes_on.then(|| subject.observe(kind, time));
-        }
-    }
-    image(msg, time)
 }
 
 /// Reads a message of the log that is about an image.
@@ -406,6 +407,7 @@ mod tests {
 
     #[rstest::rstest]
     #[case::stop(r#"StopContainer for "$HEX" with timeout 30 (s)"#, "container.stop", "5f0c2b9e7d1a | stopped")]
+    #[case::stop_of_none(r#"StopContainer for "" with timeout 30 (s)"#, "container.stop", "-")]
     #[case::start(r#"StartContainer for "$HEX" returns successfully"#, "container.start", "5f0c2b9e7d1a | started")]
     #[case::exit(
         r#"received container exit event container_id:"$HEX"  id:"$HEX"  pid:7  exit_status:143  exited_at:{seconds:1}"#,
@@ -453,7 +455,6 @@ mod tests {
     #[case::failed(r#"StartContainer for "$HEX" failed"#)]
     #[case::of_a_sandbox(r#"TaskExit event in podsandbox handler container_id:"$HEX" id:"$HEX" exit_status:1"#)]
     #[case::no_id("received container exit event exit_status:1")]
-    #[case::empty_id(r#"StopContainer for "" with timeout 30 (s)"#)]
     #[case::open_quote(r#"StopContainer for "5f0c"#)]
     #[case::an_application("received container exit event")]
     fn other_messages(#[case] msg: &str) {

@@ -6,7 +6,7 @@
 //! The id of a container is `host` for what runs outside of any. An alert says what its rule's author makes of an event,
 //! nothing of restarts.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::{by_id, is_image_id, unnamed};
 use super::keys::{FALCO_FIELDS as OUTPUT_FIELDS, FALCO_PRIORITY as PRIORITY, FALCO_RULE as RULE, TIME};
@@ -29,7 +29,7 @@ keys! {
     }
 }
 
-static OUTPUT: Lazy<Shape> = Lazy::new(|| Shape::new(OUTPUT_KEYS));
+static OUTPUT: LazyLock<Shape> = LazyLock::new(|| Shape::new(OUTPUT_KEYS));
 
 /// Reads an alert about a container; none when it is about the host.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {

@@ -1,6 +1,6 @@
 //! Every member that the sources read at the top level of a record, in one shape, so that one pass finds them all.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use crate::record::{Shape, keys};
 
@@ -70,6 +70,8 @@ keys! {
         KUBERNETES_IMAGE = "/kubernetes/container_image",
         KUBERNETES_IMAGE_HASH = "/kubernetes/container_hash",
         KUBERNETES_IMAGE_ID = "/kubernetes/container_image_id",
+        KUBERNETES_DOCKER_ID = "/kubernetes/docker_id",
+        KUBERNETES_CONTAINER_ID = "/kubernetes/container_id",
         CONTAINER_ID = "/container_id",
         CONTAINER_NAME = "/container_name",
         IMAGE = "/image",
@@ -80,6 +82,8 @@ keys! {
         // kube-state-metrics.
         METRIC_NAME = "/name",
         METRIC_TAGS = "/tags",
+        METRIC_COUNTER = "/counter/value",
+        METRIC_GAUGE = "/gauge/value",
         // containerd and CRI-O.
         LOG_MSG = "/msg",
         CRIO_DESCRIPTION = "/description",
@@ -119,4 +123,4 @@ keys! {
 }
 
 /// The shape of a record.
-pub static RECORD: Lazy<Shape> = Lazy::new(|| Shape::new(RECORD_KEYS));
+pub static RECORD: LazyLock<Shape> = LazyLock::new(|| Shape::new(RECORD_KEYS));

@@ -1,15 +1,20 @@
 //! Series of [kube-state-metrics] about pods, as Vector's `metric_to_log` transform writes them:
 //! `{"name":"kube_pod_container_info","gauge":{"value":1.0},"tags":{"namespace":…,"pod":…}}`.
 //!
-//! The info series hold the image as the pod spec has it, as the runtime resolved it, and its digest.
+//! The info series hold the image as the pod spec has it, as the runtime resolved it, and its digest. Three others tell of
+//! restarts; where an older version gives a series for every reason, those of value zero say that it is another.
+//!
+//! Series of deployments and nodes are not read: a sample says how things are, and a node may be cordoned for weeks, where
+//! only a change is of use.
 //!
 //! [kube-state-metrics]: https://github.com/kubernetes/kube-state-metrics/blob/main/docs/metrics/workload/pod-metrics.md
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::Images;
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
-use crate::record::{Fields, Shape, keys};
+use super::status::{self, BACK_OFF, OUT_OF_MEMORY};
+use super::{Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, bare, keys as record, owner};
+use crate::record::{Fields, Shape, Text, keys};
 use crate::time::Time;
 
 keys! {
@@ -18,7 +23,10 @@ keys! {
         CLUSTER = "/cluster",
         NAMESPACE = "/namespace",
         POD = "/pod",
+        UID = "/uid",
         CONTAINER = "/container",
+        CONTAINER_ID = "/container_id",
+        REASON = "/reason",
         IMAGE = "/image",
         IMAGE_SPEC = "/image_spec",
         IMAGE_ID = "/image_id",
@@ -29,7 +37,7 @@ keys! {
     }
 }
 
-static TAGS: Lazy<Shape> = Lazy::new(|| Shape::new(TAGS_KEYS));
+static TAGS: LazyLock<Shape> = LazyLock::new(|| Shape::new(TAGS_KEYS));
 
 /// Reads a record that is a sample of a series about a pod.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
@@ -61,16 +69,56 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         container: text(CONTAINER),
     });
     let source = Source::KubeStateMetrics;
+    let value = [record::METRIC_COUNTER, record::METRIC_GAUGE].iter().find_map(|&key| fields.get(key));
+    let is_absolute = !fields.has(record::KIND) || fields.text(record::KIND).is_some_and(|kind| kind == "absolute");
+    let count = value.filter(|_| is_absolute).and_then(status::count);
+    let series =
+        Series { name, count, reason: text(REASON), pod: text(UID).unwrap_or(pod), container: text(CONTAINER) };
     Some(Observations::from_iter([Observation {
         time,
+        container: text(CONTAINER_ID).and_then(|id| bare(&id)),
         images: Images::from_iter(image),
+        facts: series.fact().into_iter().collect(),
         ..Observation::new(source, kind, workload)
     }]))
+}
+
+/// A sample of a series.
+struct Series<'a, 't> {
+    /// The name without `kube_pod_`.
+    name: &'t [u8],
+    /// The value, when it counts something.
+    count: Option<u64>,
+    reason: Option<Text<'a>>,
+    /// The pod's uid, or else its name.
+    pod: Text<'a>,
+    container: Option<Text<'a>>,
+}
+
+impl<'a> Series<'a, '_> {
+    fn fact(self) -> Option<Fact<'a>> {
+        let count = self.count?;
+        let is = |reason: &str| self.reason.as_ref().is_some_and(|is| is == reason);
+        let (count, out_of_memory) = match self.name {
+            b"container_status_restarts_total" => (Some(count), None),
+            b"container_status_last_terminated_reason" => match (is(OUT_OF_MEMORY), count) {
+                (true, 0 | 1) => (None, Some(count == 1)),
+                (false, 1) => (None, Some(false)),
+                _ => return None,
+            },
+            b"container_status_waiting_reason" | b"init_container_status_waiting_reason" => {
+                return (count == 1 && is(BACK_OFF)).then_some(Fact::BackOff { event: None, since: None });
+            }
+            _ => return None,
+        };
+        Some(Fact::Restarts { pod: self.pod, container: self.container?, count, out_of_memory })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::docker::testing::container;
     use crate::source::object::tests::told;
 
     #[rstest::rstest]
@@ -93,7 +141,7 @@ mod tests {
     #[case::restarts(
         "kube_pod_container_status_restarts_total",
         r#"{"namespace":"s","pod":"agent-x7k2p","container":"a","image":"no"}"#,
-        "container.metric {TIME} -/s/DaemonSet/agent"
+        "container.metric {TIME} -/s/DaemonSet/agent | restarts agent-x7k2p/a 1"
     )]
     #[case::pod_info(
         "kube_pod_info",
@@ -121,6 +169,65 @@ mod tests {
         );
         let expected = expected.replace("{TIME}", "2026-03-15T00:06:31Z");
         assert_eq!(told(observe, &record).unwrap(), [format!("kube-state-metrics {expected}")]);
+    }
+
+    const OOM: &str = r#","reason":"OOMKilled""#;
+    const BACK: &str = r#","reason":"CrashLoopBackOff""#;
+
+    #[rstest::rstest]
+    #[case::restarts("container_status_restarts_total", r#""counter":{"value":7.0}"#, "", " | restarts u1/a 7")]
+    #[case::untyped("container_status_restarts_total", r#""gauge":{"value":"7"}"#, "", " | restarts u1/a 7")]
+    #[case::change("container_status_restarts_total", r#""kind":"incremental","counter":{"value":7.0}"#, "", "")]
+    #[case::kind_is_a_number("container_status_restarts_total", r#""kind":7,"counter":{"value":7.0}"#, "", "")]
+    #[case::no_number("container_status_restarts_total", r#""counter":{"value":"NaN"}"#, "", "")]
+    #[case::negative("container_status_restarts_total", r#""counter":{"value":-1.0}"#, "", "")]
+    #[case::absurd("container_status_restarts_total", r#""counter":{"value":1e18}"#, "", "")]
+    #[case::in_part("container_status_restarts_total", r#""counter":{"value":0.5}"#, "", "")]
+    #[case::no_value("container_status_restarts_total", r#""counter":{}"#, "", "")]
+    #[case::null("container_status_restarts_total", r#""counter":null"#, "", "")]
+    #[case::init_container("init_container_status_restarts_total", r#""counter":{"value":7.0}"#, "", "")]
+    #[case::oom(
+        "container_status_last_terminated_reason",
+        r#""gauge":{"value":1.0}"#,
+        OOM,
+        " | restarts u1/a - (out of memory)"
+    )]
+    #[case::no_oom(
+        "container_status_last_terminated_reason",
+        r#""gauge":{"value":0.0}"#,
+        OOM,
+        " | restarts u1/a - (another end)"
+    )]
+    #[case::error(
+        "container_status_last_terminated_reason",
+        r#""gauge":{"value":1}"#,
+        r#","reason":"Error""#,
+        " | restarts u1/a - (another end)"
+    )]
+    #[case::no_error("container_status_last_terminated_reason", r#""gauge":{"value":0}"#, r#","reason":"Error""#, "")]
+    #[case::two("container_status_last_terminated_reason", r#""gauge":{"value":2}"#, OOM, "")]
+    #[case::back_off("container_status_waiting_reason", r#""gauge":{"value":1.0}"#, BACK, " | back-off")]
+    #[case::no_back_off("container_status_waiting_reason", r#""gauge":{"value":0.0}"#, BACK, "")]
+    #[case::creating(
+        "container_status_waiting_reason",
+        r#""gauge":{"value":1.0}"#,
+        r#","reason":"ContainerCreating""#,
+        ""
+    )]
+    #[case::init_back_off("init_container_status_waiting_reason", r#""gauge":{"value":1.0}"#, BACK, " | back-off")]
+    #[case::other("container_status_ready", r#""gauge":{"value":1.0}"#, "", "")]
+    fn facts(#[case] name: &str, #[case] value: &str, #[case] tags: &str, #[case] expected: &str) {
+        let record =
+            format!(r#"{{"name":"kube_pod_{name}",{value},"tags":{{"pod":"db-0","uid":"u1","container":"a"{tags}}}}}"#);
+        let line = told(observe, &record).unwrap().remove(0);
+        assert_eq!(line.split_once("StatefulSet/db").unwrap().1, expected);
+    }
+
+    #[test]
+    fn ids_of_containers() {
+        let record = r#"{"name":"kube_pod_container_info","tags":{"pod":"p","container_id":"containerd://5f0c"}}"#;
+        assert_eq!(container(observe, record).as_deref(), Some("5f0c"));
+        assert_eq!(container(observe, &record.replace("containerd://5f0c", "")), None);
     }
 
     #[rstest::rstest]

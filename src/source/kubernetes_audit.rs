@@ -5,12 +5,18 @@
 //! refused requests, reads and dry runs say nothing. What was asked for stands in the request object, which a patch has
 //! in part only; the response object has the whole of it, where the audit level is `RequestResponse`.
 //!
+//! Somebody changes a workload who writes its spec or scales it. Controllers and deployment tools write much that
+//! changes nothing: where the response is there, it tells by the generation that the API server gives each spec; else a
+//! patch without a spec is none. An eviction counts as a change of the pod's workload, since its pods move; a binding
+//! does not, as every pod gets one. Who marks a node as unschedulable is about to drain it; a node is left alone
+//! otherwise, since kubelets write to theirs all the time.
+//!
 //! AKS logs into two categories, `kube-audit` and `kube-audit-admin`, of which the first holds the second: a pipeline
 //! that takes both sees requests twice.
 //!
 //! [types]: https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/apis/audit/v1/types.go
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::object::{self, Images, MOST, OTHER, Object, Verb};
 use super::owner::beside;
@@ -43,7 +49,7 @@ keys! {
     }
 }
 
-static AUDIT: Lazy<Shape> = Lazy::new(|| Shape::new(AUDIT_KEYS));
+static AUDIT: LazyLock<Shape> = LazyLock::new(|| Shape::new(AUDIT_KEYS));
 
 keys! {
     /// The pointers of the shape of a batch.
@@ -52,7 +58,7 @@ keys! {
     }
 }
 
-static BATCH: Lazy<Shape> = Lazy::new(|| Shape::new(BATCH_KEYS));
+static BATCH: LazyLock<Shape> = LazyLock::new(|| Shape::new(BATCH_KEYS));
 
 keys! {
     /// The pointers of the shape of a log entry of GKE.
@@ -67,7 +73,7 @@ keys! {
     }
 }
 
-static GKE: Lazy<Shape> = Lazy::new(|| Shape::new(GKE_KEYS));
+static GKE: LazyLock<Shape> = LazyLock::new(|| Shape::new(GKE_KEYS));
 
 keys! {
     /// The pointers of the shape of a container that a JSON patch adds.
@@ -77,7 +83,7 @@ keys! {
     }
 }
 
-static CONTAINER: Lazy<Shape> = Lazy::new(|| Shape::new(CONTAINER_KEYS));
+static CONTAINER: LazyLock<Shape> = LazyLock::new(|| Shape::new(CONTAINER_KEYS));
 
 /// Reads a record of the audit log; none also for one that says nothing of containers.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
@@ -265,6 +271,9 @@ const ACTS: &[(&str, &str)] = &[
 
 impl<'a> Request<'a> {
     fn observation(self, reader: &mut Reader) -> Option<Observation<'a>> {
+        if self.resource == "nodes" {
+            return self.cordon(reader);
+        }
         let noun = object::NOUNS.iter().find(|noun| noun.resource.as_bytes() == self.resource.as_bytes());
         let is_pod = self.resource == "pods";
         let mut object = Object::default();
@@ -293,19 +302,51 @@ impl<'a> Request<'a> {
         // The URI of a request names its object better than the object does itself.
         let is_whole = self.verb == "create" && act.is_none();
         let known = |text: Option<Text<'a>>| text.filter(|text| !text.is_empty());
-        object.name = known(self.name).or(object.name);
-        object.namespace = known(self.namespace).or(object.namespace);
+        object.name = known(self.name.clone()).or(object.name);
+        object.namespace = known(self.namespace.clone()).or(object.namespace);
         object.kind = match noun {
             Some(noun) => Some(noun.kind.into()),
-            None => object.kind.or(Some(self.resource)),
+            None => object.kind.or(Some(self.resource.clone())),
         };
         let workload = object.workload(is_whole);
-        let facts = if is_pod { object.pod_facts() } else { Vec::new() };
+        let facts = match (noun, subresource) {
+            (_, b"eviction") if is_pod => vec![Fact::Rollout],
+            (Some(noun), _) if noun.rolls_out() && subresource != b"status" && self.changes(reader) => {
+                vec![Fact::Rollout]
+            }
+            _ if is_pod => object.pod_facts(),
+            _ => Vec::new(),
+        };
         Some(Observation {
             time: self.time,
             images: object.images,
             facts,
             ..Observation::new(Source::KubernetesAudit, kind, workload)
+        })
+    }
+
+    /// Whether it changes the spec of the object. What was not logged is taken for a change.
+    fn changes(&self, reader: &mut Reader) -> bool {
+        let mut read = |account: Option<&'a [u8]>| object::read(account?, reader);
+        match read(self.response).and_then(|response| response.is_settled) {
+            Some(is_settled) => !is_settled,
+            None => read(self.request).is_none_or(|request| request.has_spec),
+        }
+    }
+
+    /// That a node takes no more pods.
+    fn cordon(self, reader: &mut Reader) -> Option<Observation<'a>> {
+        let is_change =
+            self.subresource.is_empty() && (self.verb == "update" || self.verb == "patch" || self.verb == "apply");
+        if !is_change || !object::read(self.request?, reader)?.is_cordoned {
+            return None;
+        }
+        let name = self.name.filter(|name| !name.is_empty())?;
+        let workload = Workload { kind: "Node".into(), name: name.clone(), ..Workload::default() };
+        Some(Observation {
+            time: self.time,
+            facts: vec![Fact::NodeChange { node: name }],
+            ..Observation::new(Source::KubernetesAudit, "node.cordon", workload)
         })
     }
 
@@ -458,7 +499,7 @@ mod tests {
         r#"{"metadata":{"name":"web"},"spec":{"template":{SPEC}}}"#,
         "",
         "deployment.create",
-        "Deployment/web | c i:1"
+        "Deployment/web | c i:1 | rollout"
     )]
     #[case::cron_job(
         "update",
@@ -482,7 +523,7 @@ mod tests {
         r#"{"spec":{"template":{SPEC}}}"#,
         "",
         "replicaset.update",
-        "Deployment/web | c i:1"
+        "Deployment/web | c i:1 | rollout"
     )]
     #[case::stateful_set(
         "patch",
@@ -490,7 +531,7 @@ mod tests {
         r#"{"spec":{"template":{SPEC}}}"#,
         "",
         "statefulset.patch",
-        "StatefulSet/db | c i:1"
+        "StatefulSet/db | c i:1 | rollout"
     )]
     #[case::daemon_set(
         "apply",
@@ -498,7 +539,7 @@ mod tests {
         r#"{"spec":{"template":{SPEC}}}"#,
         "",
         "daemonset.patch",
-        "DaemonSet/a | c i:1"
+        "DaemonSet/a | c i:1 | rollout"
     )]
     #[case::custom(
         "create",
@@ -564,9 +605,16 @@ mod tests {
         r#"{"kind":"Scale","spec":{"replicas":3}}"#,
         "",
         "deployment.scale",
-        "Deployment/web"
+        "Deployment/web | rollout"
     )]
-    #[case::metadata_alone("create", "deployments/web", "null", "null", "deployment.create", "Deployment/web")]
+    #[case::metadata_alone(
+        "create",
+        "deployments/web",
+        "null",
+        "null",
+        "deployment.create",
+        "Deployment/web | rollout"
+    )]
     #[case::exec(
         "create",
         "pods/web-78945dccd8-hvr55/exec",
@@ -579,7 +627,14 @@ mod tests {
     #[case::attach("create", "pods/db-0/attach", "null", "", "pod.attach", "StatefulSet/db")]
     #[case::port_forward("create", "pods/db-0/portforward", "null", "", "pod.port-forward", "StatefulSet/db")]
     #[case::binding("create", "pods/db-0/binding", r#"{"kind":"Binding"}"#, "", "pod.schedule", "StatefulSet/db")]
-    #[case::eviction("create", "pods/db-0/eviction", r#"{"kind":"Eviction"}"#, "", "pod.evict", "StatefulSet/db")]
+    #[case::eviction(
+        "create",
+        "pods/db-0/eviction",
+        r#"{"kind":"Eviction"}"#,
+        "",
+        "pod.evict",
+        "StatefulSet/db | rollout"
+    )]
     #[case::json_patch(
         "patch",
         "deployments/web",
@@ -591,7 +646,7 @@ mod tests {
             {"op":"replace","path":"/spec/template/spec/containers","value":[{"name":"k","image":"ki"},{"image":7},8]}]"#,
         r#"{"spec":{"template":{SPEC}}}"#,
         "deployment.patch",
-        "Deployment/web | - new | - vi | k ki | j ji"
+        "Deployment/web | - new | - vi | k ki | j ji | rollout"
     )]
     #[case::json_patch_of_no_image(
         "patch",
@@ -599,7 +654,7 @@ mod tests {
         r#"[{"op":"add","path":"/metadata/labels/a","value":"b"}]"#,
         r#"{"spec":{"template":{SPEC}}}"#,
         "deployment.patch",
-        "Deployment/web | c i:1"
+        "Deployment/web | c i:1 | rollout"
     )]
     #[case::wrong_types("create", "pods/p", r#""text""#, "[7]", "pod.create", "Pod/p")]
     fn requests(
@@ -617,6 +672,69 @@ mod tests {
         let record = request(verb, path, &rest.replace("SPEC", SPEC).replace("OWNED", OWNED));
         let expected = format!("kubernetes-audit {kind} 2026-03-15T00:00:00Z -/s/{workload}");
         assert_eq!(told(observe, &record).unwrap(), [expected]);
+    }
+
+    const SETTLED: &str = r#"{"metadata":{"generation":4},"status":{"observedGeneration":4}}"#;
+    const CHANGED: &str = r#"{"metadata":{"generation":5},"status":{"observedGeneration":4}}"#;
+    const RESTART: &str =
+        r#"{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"x"}}}}}"#;
+    const COUNTERS: &str = r#"{"metadata":{"uid":"u1"},"status":{"containerStatuses":[{"name":"a","restartCount":3,
+        "lastState":{"terminated":{"reason":"OOMKilled"}},"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#;
+
+    #[rstest::rstest]
+    #[case::of_controller("update", "deployments/web", r#"{"metadata":{},"spec":{}}"#, SETTLED, &[])]
+    #[case::of_user("update", "deployments/web", r#"{"metadata":{},"spec":{}}"#, CHANGED, &["rollout"])]
+    #[case::restart("patch", "deployments/web", RESTART, "null", &["rollout"])]
+    #[case::annotation("patch", "deployments/web", r#"{"metadata":{"annotations":{"a":"b"}}}"#, "null", &[])]
+    #[case::unknown("patch", "deployments/web", "null", "null", &["rollout"])]
+    #[case::applied("apply", "daemonsets/web", r#"{"spec":{}}"#, SETTLED, &[])]
+    #[case::made("create", "statefulsets/web", r#"{"spec":{}}"#, r#"{"metadata":{"generation":1}}"#, &["rollout"])]
+    #[case::scaled("update", "statefulsets/web/scale", r#"{"spec":{"replicas":3}}"#, r#"{"spec":{}}"#, &["rollout"])]
+    #[case::status("patch", "deployments/web/status", r#"{"status":{}}"#, CHANGED, &[])]
+    #[case::job("create", "jobs/web", r#"{"spec":{}}"#, r#"{"metadata":{"generation":1}}"#, &[])]
+    #[case::counters(
+        "patch",
+        "pods/p/status",
+        COUNTERS,
+        "null",
+        &["restarts u1/a 3 (out of memory)", "back-off"]
+    )]
+    #[case::counters_of_the_response(
+        "patch",
+        "pods/p/status",
+        r#"{"status":{"conditions":[]}}"#,
+        COUNTERS,
+        &["restarts u1/a 3 (out of memory)", "back-off"]
+    )]
+    #[case::counters_by_name(
+        "patch",
+        "pods/p/status",
+        r#"{"status":{"containerStatuses":[{"name":"a","restartCount":3}]}}"#,
+        "null",
+        &["restarts p/a 3"]
+    )]
+    #[case::cordon("patch", "nodes/n1", r#"{"spec":{"unschedulable":true}}"#, "null", &["node n1"])]
+    fn facts(
+        #[case] verb: &str,
+        #[case] path: &str,
+        #[case] object: &str,
+        #[case] response: &str,
+        #[case] expected: &[&str],
+    ) {
+        let record = request(verb, path, &format!(r#","requestObject":{object},"responseObject":{response}"#));
+        let line = told(observe, &record).unwrap().remove(0);
+        assert_eq!(line.split(" | ").skip(1).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_node_belongs_to_no_namespace() {
+        let cordoned = request("patch", "nodes/n1", r#","requestObject":{"spec":{"unschedulable":true}}"#);
+        let expected = "kubernetes-audit node.cordon 2026-03-15T00:00:00Z -/-/Node/n1 | node n1";
+        assert_eq!(told(observe, &cordoned).unwrap(), [expected]);
+        assert_eq!(told(observe, &cordoned.replace("true", "null")), None);
+        assert_eq!(told(observe, &cordoned.replace("true", "\"true\"")), None);
+        assert_eq!(told(observe, &request("patch", "nodes/n1/status", r#","requestObject":{"status":{}}"#)), None);
+        assert_eq!(told(observe, &request("update", "nodes/n1", "")), None);
     }
 
     #[rstest::rstest]
@@ -671,7 +789,7 @@ mod tests {
         "apps.v1.deployments.patch",
         "apps/v1/namespaces/s/deployments/web",
         r#"{"code":0}"#,
-        Some("deployment.patch {TIME} c1/s/Deployment/web | c i:1")
+        Some("deployment.patch {TIME} c1/s/Deployment/web | c i:1 | rollout")
     )]
     #[case::exec(
         "core.v1.pods.exec.create",
@@ -683,7 +801,7 @@ mod tests {
         "apps.v1.deployments.scale.update",
         "apps/v1/namespaces/s/deployments/web/scale",
         "{}",
-        Some("deployment.scale {TIME} c1/s/Deployment/web")
+        Some("deployment.scale {TIME} c1/s/Deployment/web | rollout")
     )]
     #[case::denied("core.v1.pods.create", "core/v1/namespaces/s/pods/p", r#"{"code":7}"#, None)]
     #[case::read("core.v1.pods.get", "core/v1/namespaces/s/pods/p", "{}", None)]

@@ -18,9 +18,9 @@
 //! [`pkg/kubelet/images/image_manager.go`]:
 //!     https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/image_manager.go
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
-use super::object::Images;
+use super::object::{Images, Noun, noun};
 use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
 use crate::record::{Fields, Shape, Text, Value, keys};
 use crate::time::Time;
@@ -55,7 +55,7 @@ keys! {
     }
 }
 
-static EVENT: Lazy<Shape> = Lazy::new(|| Shape::new(EVENT_KEYS));
+static EVENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(EVENT_KEYS));
 
 /// Reads a record that is a Kubernetes Event.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
@@ -149,8 +149,7 @@ impl<'a> Event<'a> {
             (Saying::OutOfMemory, b"Pod" | b"Node") => Some(Fact::OutOfMemory),
             (Saying::Node, b"Node") => Some(Fact::NodeChange { node: self.name.clone()? }),
             // A Job makes pods in place of those that fail.
-            (Saying::Rollout, b"Deployment" | b"ReplicaSet" | b"StatefulSet" | b"DaemonSet")
-            | (Saying::Rollout, b"ReplicationController" | b"DeploymentConfig") => Some(Fact::Rollout),
+            (Saying::Rollout, kind) if noun(kind).is_some_and(Noun::rolls_out) => Some(Fact::Rollout),
             _ => None,
         }
     }

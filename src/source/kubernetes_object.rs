@@ -1,11 +1,14 @@
 //! Kubernetes objects as records: what `kubectl get -o json` prints, what a watch of the API server tells
 //! (`{"type":"ADDED","object":{…}}`), lists of objects. Programs that read objects of one kind write them without the
 //! kind: pods are known all the same.
+//!
+//! A Deployment and its like are being changed as long as their controller has not seen their latest generation: what
+//! their spec holds says nothing of that.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
-use super::object::{self, Images, MOST, OTHER, Verb, noun};
-use super::{Observation, Observations, Reader, Source, keys as record, kubernetes_event};
+use super::object::{self, Images, MOST, Noun, OTHER, Verb, noun};
+use super::{Fact, Observation, Observations, Reader, Source, keys as record, kubernetes_event};
 use crate::record::{Fields, Shape, Text, keys};
 
 keys! {
@@ -21,7 +24,7 @@ keys! {
     }
 }
 
-static DOCUMENT: Lazy<Shape> = Lazy::new(|| Shape::new(DOCUMENT_KEYS));
+static DOCUMENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(DOCUMENT_KEYS));
 
 /// Reads a record that is a Kubernetes object, a list of them, or a watch's account of one.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
@@ -88,6 +91,9 @@ fn one<'a>(
     let (images, facts) = match verb {
         Verb::Delete => (Images::new(), Vec::new()),
         _ if object.is_pod() => (std::mem::take(&mut object.images), object.pod_facts()),
+        _ if object.is_settled == Some(false) && noun.is_some_and(Noun::rolls_out) => {
+            (object.images, vec![Fact::Rollout])
+        }
         _ => (object.images, Vec::new()),
     };
     Some(Observation {
@@ -139,6 +145,33 @@ mod tests {
         r#"{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","metadata":{"name":"r"},
             "spec":{"template":{"spec":{"containers":[{"image":"i"}]}}}}"#,
         &["kubernetes-object object.other - -/-/Rollout/r | - i"]
+    )]
+    #[case::counters(
+        r#"{"type":"MODIFIED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"db-0","uid":"u1"},
+            "status":{"phase":"Running","containerStatuses":[{"name":"a","image":"ai","restartCount":3,
+            "lastState":{"terminated":{"reason":"OOMKilled"}},"state":{"waiting":{"reason":"CrashLoopBackOff"}}},
+            {"name":"b","image":"bi","restartCount":0,"state":{"running":{}}}]}}}"#,
+        &["kubernetes-object pod.modify - -/-/Pod/db-0 | a ai | b bi \
+            | restarts u1/a 3 (out of memory) | restarts u1/b 0 | back-off"]
+    )]
+    #[case::counters_of_the_deleted(
+        r#"{"type":"DELETED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"db-0","uid":"u1"},
+            "status":{"containerStatuses":[{"name":"a","restartCount":3}]}}}"#,
+        &["kubernetes-object pod.delete - -/-/Pod/db-0"]
+    )]
+    #[case::rolls_out(
+        r#"{"type":"MODIFIED","object":{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","generation":4},
+            "status":{"observedGeneration":3}}}"#,
+        &["kubernetes-object deployment.modify - -/-/Deployment/d | rollout"]
+    )]
+    #[case::settled(
+        r#"{"type":"MODIFIED","object":{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","generation":4},
+            "status":{"observedGeneration":4}}}"#,
+        &["kubernetes-object deployment.modify - -/-/Deployment/d"]
+    )]
+    #[case::job(
+        r#"{"type":"ADDED","object":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"j","generation":1}}}"#,
+        &["kubernetes-object job.add - -/-/Job/j"]
     )]
     #[case::without_images(
         r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"}}"#,

@@ -5,7 +5,7 @@
 //! (`/spec/jobTemplate/spec/template/spec`). An object may be incomplete, as patches are.
 //! Field names as in the [Kubernetes API](https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/).
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::is_image_id;
 use super::owner::{self, beside};
@@ -31,6 +31,10 @@ keys! {
         GENERATE_NAME = "/metadata/generateName",
         NAMESPACE = "/metadata/namespace",
         UID = "/metadata/uid",
+        GENERATION = "/metadata/generation",
+        OBSERVED_GENERATION = "/status/observedGeneration",
+        SPEC = "/spec",
+        UNSCHEDULABLE = "/spec/unschedulable",
         TEMPLATE_HASH = "/metadata/labels/pod-template-hash",
         OWNER_KIND = "/metadata/ownerReferences/*/kind",
         OWNER_NAME = "/metadata/ownerReferences/*/name",
@@ -73,7 +77,7 @@ keys! {
     }
 }
 
-static OBJECT: Lazy<Shape> = Lazy::new(|| Shape::new(OBJECT_KEYS));
+static OBJECT: LazyLock<Shape> = LazyLock::new(|| Shape::new(OBJECT_KEYS));
 
 /// Where a pod spec names images, and where the names of their containers stand beside them.
 const IMAGES: &[(Key, Option<Key>)] = &[
@@ -115,6 +119,13 @@ pub struct Object<'a> {
     pub controller: Option<(Text<'a>, Text<'a>)>,
     /// Its uid.
     pub uid: Option<Text<'a>>,
+    /// Whether its controller knows all of its spec: it does not for a moment after a change. The API server counts
+    /// the specs, and the controller writes down which it has seen.
+    pub is_settled: Option<bool>,
+    /// Whether it has a spec, which a part of an object may lack.
+    pub has_spec: bool,
+    /// Whether it is a node that takes no more pods.
+    pub is_cordoned: bool,
     /// The images that it names.
     pub images: Images<'a>,
     /// What its status says of restarts, when it is a pod.
@@ -125,6 +136,7 @@ pub struct Object<'a> {
 pub fn read<'a>(text: &'a [u8], reader: &mut Reader) -> Option<Object<'a>> {
     let fields = reader.object(&OBJECT, text)?;
     let named = |key| fields.text(key).filter(|text| !text.is_empty());
+    let integer = |key| fields.get(key).and_then(|value| value.integer());
     Some(Object {
         kind: named(KIND),
         name: named(NAME),
@@ -133,6 +145,9 @@ pub fn read<'a>(text: &'a [u8], reader: &mut Reader) -> Option<Object<'a>> {
         template_hash: named(TEMPLATE_HASH),
         controller: owner::controller(&fields, OWNER_KIND, OWNER_NAME, OWNER_CONTROLLER),
         uid: named(UID),
+        is_settled: integer(GENERATION).map(|generation| integer(OBSERVED_GENERATION) == Some(generation)),
+        has_spec: fields.has(SPEC),
+        is_cordoned: fields.get(UNSCHEDULABLE).is_some_and(|value| value.raw() == b"true"),
         images: images(&fields),
         status: Status::read(&fields),
     })
@@ -307,6 +322,11 @@ pub struct Noun {
 }
 
 impl Noun {
+    /// Whether it has pods that a change of it replaces. A Job's pods stay, and a CronJob has none yet.
+    pub fn rolls_out(&self) -> bool {
+        !matches!(self.kind, "Pod" | "Job" | "CronJob")
+    }
+
     /// What an observation calls it.
     pub fn verb(&self, verb: Verb) -> &'static str {
         self.verbs.get(verb as usize).copied().unwrap_or(OTHER)

@@ -13,10 +13,13 @@
 //!     https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/k8sattributesprocessor
 //! [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/resource/k8s/
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::kubernetes_event::{self, Event};
-use super::{Digest, Image, Observations, Reader, Source, Workload, container_log, keys, kubernetes_object, owner};
+use super::{
+    Digest, Image, Observation, Observations, Reader, Source, Workload, bare, container_log, keys, kubernetes_object,
+    owner,
+};
 use crate::record::{Fields, Key, Shape, Text};
 use crate::time::Time;
 
@@ -53,6 +56,7 @@ attributes! {
     CronJob = "k8s.cronjob.name",
     Job = "k8s.job.name",
     ReplicaSet = "k8s.replicaset.name",
+    ContainerId = "container.id",
     ImageName = "container.image.name",
     ImageTag = "container.image.tag",
     ImageTags = "container.image.tags/*",
@@ -71,7 +75,7 @@ const OWNERS: [(Attribute, &str); 6] = [
 ];
 
 /// Every attribute in every place, then the body's two names.
-static SHAPE: Lazy<Shape> = Lazy::new(|| {
+static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
     let in_places = PLACES.iter().flat_map(|place| ATTRIBUTES.iter().map(move |name| format!("{place}/{name}")));
     Shape::new(&in_places.chain(["/message".into(), "/body".into()]).collect::<Vec<_>>())
 });
@@ -158,7 +162,8 @@ fn log<'a>(record: &Fields<'a, '_>) -> Option<Observations<'a>> {
         digest: digest.and_then(|digest| Digest::parse(&digest)),
         container: text(record, Attribute::Container),
     });
-    Some(Observations::from_iter([container_log::observation(workload, image)]))
+    let container = text(record, Attribute::ContainerId).and_then(|id| bare(&id));
+    Some(Observations::from_iter([Observation { container, ..container_log::observation(workload, image) }]))
 }
 
 /// The reference of an image of which name and tag are given apart.
@@ -172,6 +177,7 @@ fn with_tag<'a>(name: Text<'a>, tag: Option<Text<'a>>) -> Text<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::docker::testing::container;
     use crate::source::object::tests::told;
 
     const EVENT: &str = r#""attributes":{"k8s.event.reason":"Pulling","k8s.event.start_time":"2026-03-15 00:06:30 +0000 UTC",
@@ -246,6 +252,13 @@ mod tests {
     fn records(#[case] record: &str, #[case] expected: &str) {
         let record = record.replace("EVENT", EVENT).replace("OBJECT", OBJECT).replace("POD", POD);
         assert_eq!(told(observe, &record).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn ids_of_containers() {
+        let record = r#"{"resources":{"k8s.pod.name":"db-0","container.id":"5f0c"}}"#;
+        assert_eq!(container(observe, record).as_deref(), Some("5f0c"));
+        assert_eq!(container(observe, &record.replace(r#""5f0c""#, "7")), None);
     }
 
     #[rstest::rstest]

@@ -69,10 +69,16 @@ impl<'a> Status<'a> {
     /// What it says of a pod, by its uid or else by its name. Since when a container fails no status tells: the end that
     /// it has is the last one.
     pub fn facts(self, pod: Option<&Text<'a>>) -> Vec<Fact<'a>> {
-        let counters = self.containers.into_iter().filter_map(|Container { name: container, count, out_of_memory }| {
-            Some(Fact::Restarts { pod: pod?.clone(), container, count, out_of_memory })
-        });
-        counters.chain(self.is_backing_off.then_some(Fact::BackOff { event: None, since: None })).collect()
+        let mut facts = Vec::new();
+        if let Some(pod) = pod {
+            for Container { name: container, count, out_of_memory } in self.containers {
+                facts.push(Fact::Restarts { pod: pod.clone(), container, count, out_of_memory });
+            }
+        }
+        if self.is_backing_off {
+            facts.push(Fact::BackOff { event: None, since: None });
+        }
+        facts
     }
 }
 

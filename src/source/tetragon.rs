@@ -4,15 +4,19 @@
 //! in protobuf's JSON with the names of the schema: one member named after the kind of event holds the process, with
 //! its pod or at least the id of its container; members without a value are left out. Processes of the host have
 //! neither.
+//!
+//! The first process of a container ends with it: the one with the number 1 in the container. Where a pod's containers
+//! share their processes, or those of the node, no process of a container has that number, and nothing is said.
+//! `status` is its exit status and left out when zero, as for a process that a signal has ended.
 
-use once_cell::sync::Lazy;
+use std::sync::LazyLock;
 
 use super::docker::by_id;
 use super::keys::{
     TETRAGON_CLOSE, TETRAGON_CLUSTER as CLUSTER, TETRAGON_CONNECT, TETRAGON_EXEC, TETRAGON_EXIT, TETRAGON_KPROBE,
     TETRAGON_LISTEN, TETRAGON_LOADER, TETRAGON_LSM, TETRAGON_NODE as NODE, TETRAGON_TRACEPOINT, TETRAGON_UPROBE, TIME,
 };
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, owner};
+use super::{Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, bare, owner};
 use crate::record::{Fields, Key, Shape, keys};
 use crate::time::Time;
 
@@ -44,10 +48,14 @@ keys! {
         CONTAINER = "/process/pod/container/name",
         IMAGE = "/process/pod/container/image/name",
         IMAGE_ID = "/process/pod/container/image/id",
+        POD_CONTAINER_ID = "/process/pod/container/id",
+        POD_CONTAINER_PID = "/process/pod/container/pid",
+        EXIT_STATUS = "/status",
+        EXIT_SIGNAL = "/signal",
     }
 }
 
-static EVENT: Lazy<Shape> = Lazy::new(|| Shape::new(EVENT_KEYS));
+static EVENT: LazyLock<Shape> = LazyLock::new(|| Shape::new(EVENT_KEYS));
 
 /// Reads an event of a process in a container.
 pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Observations<'a>> {
@@ -79,12 +87,20 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     }
     let time = fields.text(TIME).and_then(|time| Time::parse(time.as_bytes()));
     let images = image.into_iter().collect();
-    Some(vec![Observation { time, images, ..Observation::new(Source::Tetragon, kind, workload) }])
+    let container = text(POD_CONTAINER_ID).and_then(|id| bare(&id)).or_else(|| text(CONTAINER_ID));
+    let is_first = event.get(POD_CONTAINER_PID).is_some_and(|pid| pid.integer() == Some(1));
+    let facts = if key == TETRAGON_EXIT && is_first && container.is_some() {
+        let status = || event.get(EXIT_STATUS).map_or(Some(0), |status| status.integer());
+        vec![Fact::Exited { code: if text(EXIT_SIGNAL).is_some() { None } else { status() } }]
+    } else {
+        Vec::new()
+    };
+    Some(vec![Observation { time, container, images, facts, ..Observation::new(Source::Tetragon, kind, workload) }])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::docker::testing::observed;
+    use super::super::docker::testing::{container, observed};
     use super::*;
 
     fn event(kind: &str, event: &str) -> Option<Vec<String>> {
@@ -146,6 +162,34 @@ mod tests {
         let expected = format!("tetragon process.exec 1790000000.500000000 c1/{expected}");
         let body = format!(r#"{{"process":{{"pod":{pod},"docker":"5f0c2b9e7d1a4c3"}}}}"#);
         assert_eq!(event("process_exec", &body), Some(vec![expected]));
+    }
+
+    #[rstest::rstest]
+    #[case::failed("process_exit", r#"{"id":"containerd://5f0c","pid":1}"#, r#","status":3"#, " | exited 3")]
+    #[case::as_text("process_exit", r#"{"id":"containerd://5f0c","pid":"1"}"#, r#","status":"3""#, " | exited 3")]
+    #[case::ended("process_exit", r#"{"id":"containerd://5f0c","pid":1}"#, "", " | exited 0")]
+    #[case::killed("process_exit", r#"{"id":"containerd://5f0c","pid":1}"#, r#","signal":"SIGKILL""#, " | exited")]
+    #[case::absurd("process_exit", r#"{"id":"containerd://5f0c","pid":1}"#, r#","status":1e9"#, " | exited")]
+    #[case::another_process("process_exit", r#"{"id":"containerd://5f0c","pid":17}"#, r#","status":3"#, "")]
+    #[case::no_number("process_exit", r#"{"id":"containerd://5f0c"}"#, r#","status":3"#, "")]
+    #[case::exec("process_exec", r#"{"id":"containerd://5f0c","pid":1}"#, "", "")]
+    fn ends_of_containers(#[case] kind: &str, #[case] container: &str, #[case] rest: &str, #[case] expected: &str) {
+        let body = format!(
+            r#"{{"process":{{"pid":4242,"pod":{{"workload":"web","workload_kind":"Pod","container":{container}}}}}{rest}}}"#
+        );
+        let line = event(kind, &body).unwrap().remove(0);
+        assert_eq!(line.split_once("-/Pod/web").unwrap().1, expected);
+    }
+
+    #[test]
+    fn ids_of_containers() {
+        let record = r#"{"process_exec":{"process":{"docker":"5f0c2b9e7d1a4c3","pod":{"name":"p","container":
+            {"id":"cri-o://5f0c2b9e7d1a4c3f8b6e"}}}},"node_name":"n1"}"#;
+        assert_eq!(container(observe, record).as_deref(), Some("5f0c2b9e7d1a4c3f8b6e"));
+        assert_eq!(
+            container(observe, &record.replace("cri-o://5f0c2b9e7d1a4c3f8b6e", "")).as_deref(),
+            Some("5f0c2b9e7d1a4c3")
+        );
     }
 
     #[test]
