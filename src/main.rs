@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => cli::check::run(&arguments),
         Command::Test(arguments) => cli::test::run(&arguments),
         Command::Explain(arguments) => cli::explain::run(&arguments),
+        Command::State(arguments) => cli::state::run(&arguments),
         Command::Guests(arguments) => cli::guests::run(&arguments),
         Command::Schema => cli::generate::schema(),
         Command::Completions(arguments) => cli::generate::completions(&arguments),

@@ -1,5 +1,6 @@
 //! Episodes: detections that go on are one alert, not thousands.
 
+use super::snapshot::{Entry, One, Reader, put_seconds};
 use super::{Seed, Table, Worth};
 use crate::detect::{Episode, State};
 use crate::policy::Alerts;
@@ -10,17 +11,94 @@ const QUIET: i64 = DAY;
 
 const HOUR: i64 = 3600;
 
+/// An episode. Times are in seconds.
 #[derive(Debug, Clone, Copy)]
-struct Running {
+pub struct Running {
     id: u64,
-    last: Time,
-    alerted: Option<Time>,
+    last: i64,
+    /// [`NEVER`] when it has not alerted.
+    alerted: i64,
     count: u32,
 }
 
+/// Longer ago than any cool-down.
+const NEVER: i64 = -(1 << 40);
+
 impl Worth for Running {
     fn worth(&self) -> i64 {
-        self.last.sec
+        self.last
+    }
+}
+
+impl Entry for Running {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.id.to_le_bytes());
+        put_seconds(self.last, out);
+        put_seconds(self.alerted, out);
+        out.extend_from_slice(&self.count.to_le_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { id: reader.u64()?, last: reader.seconds()?, alerted: reader.seconds()?, count: reader.u32()? })
+    }
+
+    fn merge(&mut self, other: Self) {
+        (self.last, self.id) = (self.last, self.id).max((other.last, other.id));
+        self.alerted = self.alerted.max(other.alerted);
+        self.count = self.count.max(other.count);
+    }
+
+    // The cool-down goes on: it is there for the people who get the alerts, and they have seen the gap.
+    fn resume(&mut self, gap: i64) {
+        self.last = self.last.saturating_add(gap);
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(format!("{:016x}", self.id))
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.last)
+    }
+
+    fn count(&self) -> Option<u32> {
+        Some(self.count)
+    }
+}
+
+/// How many alerts the hour has had.
+#[derive(Debug, Clone, Copy)]
+pub struct Hour {
+    hour: i64,
+    alerts: u32,
+    /// How many alerts the cap has suppressed so far.
+    overflow: u64,
+}
+
+impl Default for Hour {
+    fn default() -> Self {
+        Self { hour: NEVER, alerts: 0, overflow: 0 }
+    }
+}
+
+impl Entry for Hour {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_seconds(self.hour, out);
+        out.extend_from_slice(&self.alerts.to_le_bytes());
+        out.extend_from_slice(&self.overflow.to_le_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { hour: reader.seconds()?, alerts: reader.u32()?, overflow: reader.u64()? })
+    }
+
+    fn merge(&mut self, other: Self) {
+        (self.hour, self.alerts) = (self.hour, self.alerts).max((other.hour, other.alerts));
+        self.overflow = self.overflow.max(other.overflow);
     }
 }
 
@@ -38,24 +116,21 @@ pub enum Due {
 /// All running episodes, and how many alerts the hour has had.
 #[derive(Debug)]
 pub struct Episodes {
-    running: Table<Running>,
-    hour: i64,
-    alerts: u32,
-    /// How many alerts the cap has suppressed so far.
-    overflow: u64,
+    pub(crate) running: Table<Running>,
+    pub(crate) hour: One<Hour>,
 }
 
 impl Episodes {
     /// None yet, and later at most that many at a time.
     #[must_use]
     pub fn new(capacity: u32, seed: Seed) -> Self {
-        Self { running: Table::new(capacity, seed), hour: i64::MIN, alerts: 0, overflow: 0 }
+        Self { running: Table::new(capacity, seed), hour: One::default() }
     }
 
     /// How many alerts the cap has suppressed so far.
     #[must_use]
     pub fn overflow(&self) -> u64 {
-        self.overflow
+        self.hour.overflow
     }
 
     /// Puts a detection into its episode. `subject` is the [id](super::id) of what the episode is about. An excused
@@ -63,27 +138,27 @@ impl Episodes {
     pub fn see(&mut self, subject: u64, at: Time, alerts: &Alerts, excused: bool) -> (Episode, Due) {
         let cooldown = i64::from(alerts.cooldown);
         let quiet = QUIET.max(cooldown * 2);
-        let known = self.running.get_mut(subject).filter(|running| at.since(running.last) <= quiet);
+        let known = self.running.get_mut(subject).filter(|running| at.sec.saturating_sub(running.last) <= quiet);
         if let Some(running) = known {
-            running.last = running.last.max(at);
+            running.last = running.last.max(at.sec);
             running.count = running.count.saturating_add(1);
             let episode = Episode { id: running.id, state: State::Ongoing, count: running.count };
-            if excused || running.alerted.is_some_and(|alerted| at.since(alerted) < cooldown) {
+            if excused || at.sec.saturating_sub(running.alerted) < cooldown {
                 return (episode, Due::Cooldown);
             }
             let due = self.take_alert(at, alerts.per_hour);
             if due == Due::Now
                 && let Some(running) = self.running.get_mut(subject)
             {
-                running.alerted = Some(at);
+                running.alerted = at.sec;
             }
             return (episode, due);
         }
         let id = mix(subject ^ at.sec as u64);
         let due = if excused { Due::Cooldown } else { self.take_alert(at, alerts.per_hour) };
         // An alert that the cap has swallowed is due again with the next detection.
-        let alerted = (due == Due::Now).then_some(at);
-        self.running.put(subject, Running { id, last: at, alerted, count: 1 });
+        let alerted = if due == Due::Now { at.sec } else { NEVER };
+        self.running.put(subject, Running { id, last: at.sec, alerted, count: 1 });
         (Episode { id, state: State::New, count: 1 }, due)
     }
 
@@ -92,27 +167,27 @@ impl Episodes {
     pub fn again(&mut self, key: u64, at: Time, alerts: &Alerts) -> Option<u32> {
         let cooldown = i64::from(alerts.cooldown);
         let running = self.running.get_mut(key)?;
-        let cools = running.alerted.is_some_and(|alerted| at.since(alerted) < cooldown);
-        if !cools || at.since(running.last) > QUIET.max(cooldown * 2) {
+        let since = |time: i64| at.sec.saturating_sub(time);
+        if since(running.alerted) >= cooldown || since(running.last) > QUIET.max(cooldown * 2) {
             return None;
         }
-        running.last = running.last.max(at);
+        running.last = running.last.max(at.sec);
         running.count = running.count.saturating_add(1);
         Some(running.count)
     }
 
     fn take_alert(&mut self, at: Time, per_hour: u32) -> Due {
         let hour = at.sec.div_euclid(HOUR);
+        let so_far = &mut *self.hour;
         // A record from an earlier hour counts into the current one: disorder is no way round the cap.
-        if hour > self.hour {
-            self.hour = hour;
-            self.alerts = 0;
+        if hour > so_far.hour {
+            (so_far.hour, so_far.alerts) = (hour, 0);
         }
-        if self.alerts >= per_hour {
-            self.overflow = self.overflow.saturating_add(1);
+        if so_far.alerts >= per_hour {
+            so_far.overflow = so_far.overflow.saturating_add(1);
             return Due::RateLimit;
         }
-        self.alerts += 1;
+        so_far.alerts += 1;
         Due::Now
     }
 }

@@ -1,5 +1,6 @@
 //! How far learning has come.
 
+use super::snapshot::{Entry, Reader, put_seconds};
 use crate::time::Time;
 
 /// Whether the baseline can be trusted.
@@ -7,9 +8,9 @@ use crate::time::Time;
 pub enum Readiness {
     /// Not enough was seen yet.
     Learning,
-    /// It was learned by this instance.
+    /// It was learned by this instance alone.
     Ready,
-    /// It was learned before and read back.
+    /// It was learned before, at least in part, and read back.
     Restored,
 }
 
@@ -31,29 +32,83 @@ const ENOUGH_EVENTS: u32 = 50;
 /// The progress of learning, in record time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Learning {
-    first: Option<Time>,
-    last: Time,
+    /// When learning began, or would have, had nobody ever looked away.
+    first: i64,
+    last: i64,
     events: u32,
+    /// Whether some of it was read back.
+    restored: bool,
 }
 
 impl Learning {
     /// Counts an event.
     pub fn see(&mut self, at: Time) {
-        let first = self.first.get_or_insert(at);
-        *first = (*first).min(at);
-        self.last = self.last.max(at);
+        if self.events == 0 {
+            (self.first, self.last) = (at.sec, at.sec);
+        }
+        self.first = self.first.min(at.sec);
+        self.last = self.last.max(at.sec);
         self.events = self.events.saturating_add(1);
+    }
+
+    /// For how many seconds it has gone on.
+    #[must_use]
+    pub fn span(&self) -> i64 {
+        self.last.saturating_sub(self.first)
     }
 
     /// Whether as much was seen as the policy asks for: `learn_for` seconds.
     #[must_use]
     pub fn readiness(&self, learn_for: u32) -> Readiness {
-        let span = self.first.map_or(0, |first| self.last.since(first));
-        if self.events >= ENOUGH_EVENTS && span >= i64::from(learn_for) {
-            Readiness::Ready
-        } else {
+        if self.events < ENOUGH_EVENTS || self.span() < i64::from(learn_for) {
             Readiness::Learning
+        } else if self.restored {
+            Readiness::Restored
+        } else {
+            Readiness::Ready
         }
+    }
+}
+
+impl Entry for Learning {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_seconds(self.span(), out);
+        put_seconds(self.last, out);
+        out.extend_from_slice(&self.events.to_le_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (span, last, events) = (reader.seconds()?.max(0), reader.seconds()?, reader.u32()?);
+        Some(Self { first: last - span, last, events, restored: true })
+    }
+
+    // Collectors learn side by side: two that have each learned for a week have not learned for two.
+    fn merge(&mut self, other: Self) {
+        if self.events == 0 {
+            *self = if other.events == 0 { Self::default() } else { other };
+        } else if other.events > 0 {
+            let span = self.span().max(other.span());
+            self.last = self.last.max(other.last);
+            self.first = self.last.saturating_sub(span);
+            self.events = self.events.max(other.events);
+            self.restored |= other.restored;
+        }
+    }
+
+    // Moved up to where it goes on, it is as long as before.
+    fn resume(&mut self, gap: i64) {
+        self.first = self.first.saturating_add(gap);
+        self.last = self.last.saturating_add(gap);
+    }
+
+    fn last(&self) -> Option<i64> {
+        (self.events > 0).then_some(self.last)
+    }
+
+    fn count(&self) -> Option<u32> {
+        Some(self.events)
     }
 }
 
@@ -72,5 +127,23 @@ mod tests {
         assert_eq!(learning.readiness(100), Readiness::Learning);
         learning.see(Time::from_sec(1_000_100));
         assert_eq!(learning.readiness(100), Readiness::Ready);
+    }
+
+    #[test]
+    fn what_nobody_saw_is_no_time_to_learn() {
+        let mut before = Learning::default();
+        (0..60).for_each(|event| before.see(Time::from_sec(1_000_000 + event)));
+        let mut written = Vec::new();
+        before.write(&mut written);
+
+        let mut learning = Learning::default();
+        learning.merge(Learning::read(&mut Reader::new(&written)).unwrap());
+        assert_eq!((learning.span(), learning.last()), (59, before.last()));
+        learning.resume(10_000);
+        learning.see(Time::from_sec(1_010_059));
+        assert_eq!(learning.span(), 59);
+        assert_eq!(learning.readiness(60), Readiness::Learning);
+        learning.see(Time::from_sec(1_010_060));
+        assert_eq!(learning.readiness(60), Readiness::Restored);
     }
 }

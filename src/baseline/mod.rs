@@ -10,6 +10,7 @@ mod names;
 mod occurrences;
 mod rate;
 mod restarts;
+pub mod snapshot;
 mod table;
 
 pub use containers::Containers;

@@ -3,6 +3,7 @@
 use hashbrown::HashTable;
 
 use super::Seed;
+use super::snapshot::{self, Entry, Kept, Reader};
 use crate::time::DAY;
 
 /// What a value is worth to keep, against its neighbours.
@@ -73,6 +74,7 @@ impl<V: Worth> Table<V> {
 
     /// The value at a place, to be changed.
     pub fn at_mut(&mut self, place: u32) -> Option<&mut V> {
+        self.index.touch(place);
         self.values.get_mut(place as usize)
     }
 
@@ -90,6 +92,7 @@ impl<V: Worth> Table<V> {
 
     /// All values, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.index.touch_all();
         self.values.iter_mut()
     }
 
@@ -101,24 +104,83 @@ impl<V: Worth> Table<V> {
     /// Puts a value for a key and gives its place. Where the table is full, the value worth least of a neighbourhood
     /// makes room.
     pub fn put(&mut self, key: u64, value: V) -> u32 {
-        let place = self.find(key).unwrap_or_else(|| {
-            let place = if self.is_full() { self.worthless() } else { self.len() };
-            self.index.put(key, place)
-        });
-        match self.values.get_mut(place as usize) {
+        if let Some(place) = self.find(key) {
+            if let Some(at) = self.at_mut(place) {
+                *at = value;
+            }
+            return place;
+        }
+        let place = if self.is_full() { self.worthless().0 } else { self.len() };
+        self.set(key, place, value)
+    }
+
+    /// Puts a value for a new key at a place.
+    fn set(&mut self, key: u64, place: usize, value: V) -> u32 {
+        match self.values.get_mut(place) {
             Some(at) => *at = value,
             None => self.values.push(value),
         }
-        place
+        self.index.put(key, place)
     }
 
-    /// The place of the value worth least of the next neighbourhood.
-    fn worthless(&mut self) -> usize {
+    /// The place of the value worth least of the next neighbourhood, and its worth.
+    fn worthless(&mut self) -> (usize, i64) {
         let capacity = self.index.capacity;
         let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % capacity);
-        let place = neighbours.min_by_key(|&place| self.values.get(place).map_or(i64::MIN, V::worth)).unwrap_or(0);
+        let worth = |place: usize| self.values.get(place).map_or(i64::MIN, V::worth);
+        let least = neighbours.map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth);
         self.hand = (self.hand + NEIGHBOURHOOD) % capacity;
-        place
+        least.unwrap_or_default()
+    }
+}
+
+impl<V: Entry + Worth> Table<V> {
+    /// Takes up a value from elsewhere: into the one that is there, or else where there is room for it, or in the place
+    /// of one that is worth less.
+    fn merge(&mut self, key: u64, value: V) {
+        if let Some(known) = self.get_mut(key) {
+            return known.merge(value);
+        }
+        let place = if self.is_full() {
+            let (place, worth) = self.worthless();
+            if worth >= value.worth() {
+                return;
+            }
+            place
+        } else {
+            self.len()
+        };
+        self.set(key, place, value);
+    }
+}
+
+impl<V: Entry + Worth> Kept for Table<V> {
+    fn version(&self) -> u8 {
+        V::VERSION
+    }
+
+    // In the order in which they came: it is the same whatever the seed, and reading keeps it.
+    fn write(&self, shard: u8, out: &mut Vec<u8>) {
+        for (key, value) in self.iter().filter(|(key, _)| snapshot::shard(*key) == shard) {
+            out.extend_from_slice(&key.to_le_bytes());
+            value.write(out);
+        }
+    }
+
+    fn read(&mut self, mut reader: Reader<'_>) -> Option<()> {
+        while !reader.rest().is_empty() {
+            let key = reader.u64()?;
+            self.merge(key, V::read(&mut reader)?);
+        }
+        Some(())
+    }
+
+    fn dirty(&mut self) -> &mut u64 {
+        &mut self.index.dirty
+    }
+
+    fn resume(&mut self, gap: i64) {
+        self.values_mut().for_each(|value| value.resume(gap));
     }
 }
 
@@ -130,12 +192,20 @@ pub(super) struct Index {
     places: HashTable<u32>,
     keys: Vec<u64>,
     capacity: usize,
+    /// The shards that have changed, for [`Kept`].
+    dirty: u64,
 }
 
 impl Index {
     /// Room for so many keys. Its memory is taken now: it does not grow later.
     pub fn new(capacity: usize, seed: Seed) -> Self {
-        Self { seed, places: HashTable::with_capacity(capacity), keys: Vec::with_capacity(capacity), capacity }
+        Self {
+            seed,
+            places: HashTable::with_capacity(capacity),
+            keys: Vec::with_capacity(capacity),
+            capacity,
+            dirty: 0,
+        }
     }
 
     /// How many keys there are.
@@ -153,17 +223,29 @@ impl Index {
         self.places.find(self.seed.place(key), |&place| self.keys.get(place as usize) == Some(&key)).copied()
     }
 
+    /// Notes that the value at a place changes.
+    pub fn touch(&mut self, place: u32) {
+        self.dirty |= self.keys.get(place as usize).map_or(0, |key| snapshot::bit(*key));
+    }
+
+    /// Notes that all values change.
+    pub fn touch_all(&mut self) {
+        self.dirty |= self.keys.iter().fold(0, |dirty, key| dirty | snapshot::bit(*key));
+    }
+
     /// Gives a place to a new key: that of another one, which goes, or the next.
     pub fn put(&mut self, key: u64, place: usize) -> u32 {
         match self.keys.get_mut(place) {
             Some(at) => {
                 let old = std::mem::replace(at, key);
+                self.dirty |= snapshot::bit(old);
                 if let Ok(entry) = self.places.find_entry(self.seed.place(old), |&at| at as usize == place) {
                     entry.remove();
                 }
             }
             None => self.keys.push(key),
         }
+        self.dirty |= snapshot::bit(key);
         let rehash = |&place: &u32| self.keys.get(place as usize).map_or(0, |&key| self.seed.place(key));
         self.places.insert_unique(self.seed.place(key), place as u32, rehash);
         place as u32

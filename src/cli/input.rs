@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use tidewaiter::policy::{self, Loaded, Problem};
 
 /// Opens a file, or standard input.
-pub fn open(path: &Path) -> Result<Box<dyn Read>> {
+pub fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }

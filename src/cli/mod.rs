@@ -1,6 +1,7 @@
 //! What can be asked of the command line.
 
 pub mod check;
+pub mod chunks;
 pub mod demo;
 pub mod exit;
 pub mod explain;
@@ -9,6 +10,8 @@ pub mod generate;
 pub mod guests;
 pub mod input;
 pub mod run;
+pub mod state;
+pub mod store;
 pub mod style;
 pub mod test;
 
@@ -37,6 +40,8 @@ pub enum Command {
     Test(test::Arguments),
     /// Explain a rule, or why a record gets the verdict that it gets
     Explain(explain::Arguments),
+    /// Look into what was learned, or bring together what many collectors have
+    State(state::Arguments),
     /// Write the WebAssembly modules, to be mounted in a log shipper
     Guests(guests::Arguments),
     /// Print the JSON Schema of policies

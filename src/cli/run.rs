@@ -1,7 +1,7 @@
 //! `run`: the main job. NDJSON in, NDJSON out, in order, nothing lost.
 
-use std::io::{self, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use tidewaiter::host::component::Component;
 use tidewaiter::host::fluent_bit::{FluentBit, Log};
 use tidewaiter::host::{Batch, Host, Verdict};
 
+use super::chunks::{Chunks, Stop};
+use super::store::Store;
 use super::{Format, Guest, exit, findings, input, style};
 
 #[derive(Debug, Args)]
@@ -23,6 +25,9 @@ pub struct Arguments {
     /// The policy; without one the built-in policy learns
     #[arg(short, long, value_name = "POLICY")]
     policy: Option<PathBuf>,
+    /// The folder that what is learned is kept in, and read from at the start
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// The module to run
     #[arg(long, value_enum, default_value = "component")]
     guest: Guest,
@@ -37,12 +42,11 @@ pub struct Arguments {
     fail_on_match: bool,
 }
 
-/// How much to read at a time. A batch costs some microseconds beside its records.
-const CHUNK: usize = 256 * 1024;
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (loaded, text) = input::policy(arguments.policy.as_ref())?;
-    let mut running = Running::start(arguments.guest, text.as_deref())?;
+    let mounted = arguments.state.as_deref().map(|path| (path, &*loaded.policy.baseline.state));
+    let mut running = Running::start(arguments.guest, text.as_deref(), mounted)?;
+    let mut keeping = Keeping::start(arguments, &mut *running.guest)?;
     let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Text } else { Format::Ndjson });
     let mut sink = Sink {
         out: anstream::AutoStream::auto(io::stdout()),
@@ -53,16 +57,21 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut counts = Counts::default();
     let done = sink.begin().and_then(|()| {
         for path in &arguments.files {
-            stream(path, &mut *running.guest, &mut sink, &mut counts)?;
+            if keeping.stop.as_ref().is_some_and(Stop::is_asked) {
+                break;
+            }
+            stream(path, &mut *running.guest, &mut sink, &mut counts, &mut keeping)?;
         }
         sink.finish()
     });
+    let saved = keeping.store.as_mut().map_or(Ok(()), |store| store.save(&mut *running.guest));
     let closed =
         done.as_ref().err().and_then(|error| error.downcast_ref::<io::Error>()).is_some_and(exit::is_closed_pipe);
     if !closed {
         done?;
     }
     counts.print();
+    saved?;
     let matched = arguments.fail_on_match && counts.matched > 0;
     Ok(ExitCode::from(if matched { exit::FINDINGS } else { 0 }))
 }
@@ -75,8 +84,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a guest with the text of a policy, or with the built-in one.
-    pub fn start(guest: Guest, policy: Option<&str>) -> Result<Self> {
+    /// Starts a guest with the text of a policy, or with the built-in one. The module for Fluent Bit keeps what it learns
+    /// in a folder, if one is given with the name that the policy has for it.
+    pub fn start(guest: Guest, policy: Option<&str>, state: Option<(&Path, &str)>) -> Result<Self> {
         if guest == Guest::Component {
             return Ok(Self { guest: Box::new(Component::new(policy, seed())?), _folder: None });
         }
@@ -84,8 +94,31 @@ impl Running {
         if let Some(policy) = policy {
             std::fs::write(folder.path().join("tidewaiter.yaml"), policy).context("cannot write the policy")?;
         }
-        let guest = FluentBit::new(&[(folder.path(), "policy")], Log::Stderr)?;
+        let mut folders = vec![(folder.path(), "policy")];
+        if let Some((path, name)) = state {
+            std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+            folders.push((path, name));
+        }
+        let guest = FluentBit::new(&folders, Log::Stderr)?;
         Ok(Self { guest: Box::new(guest), _folder: Some(folder) })
+    }
+}
+
+/// What it takes to keep what was learned; nothing where that was not asked for.
+#[derive(Default)]
+struct Keeping {
+    store: Option<Store>,
+    /// Where nothing is to be kept, a signal ends the program as it ends others.
+    stop: Option<Stop>,
+}
+
+impl Keeping {
+    fn start(arguments: &Arguments, guest: &mut dyn Host) -> Result<Self> {
+        let (Some(path), Guest::Component) = (&arguments.state, arguments.guest) else { return Ok(Self::default()) };
+        let [low, high] = seed();
+        let mut token = [0; 16];
+        token.iter_mut().zip(low.to_le_bytes().into_iter().chain(high.to_le_bytes())).for_each(|(to, byte)| *to = byte);
+        Ok(Self { store: Some(Store::open(path, token, guest)?), stop: Some(Stop::on_signals()?) })
     }
 }
 
@@ -96,32 +129,36 @@ fn seed() -> [u64; 2] {
 }
 
 /// Runs one input through the guest, as fast as it comes: what is complete goes out before more is waited for.
-fn stream(path: &PathBuf, guest: &mut dyn Host, sink: &mut Sink, counts: &mut Counts) -> Result<()> {
-    let mut file = input::open(path)?;
+fn stream(
+    path: &PathBuf,
+    guest: &mut dyn Host,
+    sink: &mut Sink,
+    counts: &mut Counts,
+    keeping: &mut Keeping,
+) -> Result<()> {
+    let mut chunks = Chunks::new(input::open(path)?, keeping.stop.as_ref());
     let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let progress = progress(length);
     let mut pending = Vec::new();
-    let mut chunk = vec![0; CHUNK];
     loop {
-        let read = match file.read(&mut chunk) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
-        };
-        let fresh = chunk.get(..read).unwrap_or_default();
-        let last_newline = fresh.iter().rposition(|byte| *byte == b'\n');
-        let complete = match last_newline {
+        let before = pending.len();
+        let read = chunks.next(&mut pending).with_context(|| format!("cannot read {}", path.display()))?;
+        let fresh = pending.get(before..).unwrap_or_default();
+        let complete = match fresh.iter().rposition(|byte| *byte == b'\n') {
             // The last line may lack its newline.
             None if read == 0 => pending.len(),
             None => 0,
-            Some(at) => pending.len() + at + 1,
+            Some(at) => before + at + 1,
         };
-        pending.extend_from_slice(fresh);
         if complete > 0 {
             let lines = pending.get(..complete).unwrap_or_default();
             let batch = guest.inspect(lines, None)?;
             counts.add(lines, &batch);
             sink.write(&batch)?;
             pending.drain(..complete);
+            if let Some(store) = &mut keeping.store {
+                store.keep(guest, batch.verdicts.contains(&Verdict::Match));
+            }
         }
         if read == 0 {
             break;

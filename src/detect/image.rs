@@ -66,8 +66,8 @@ pub struct UnauthorizedImage {
     texts: Table<Judged>,
     /// Counts judgements, to tell which texts were used lately.
     clock: i64,
-    digests: Digests,
-    names: Names,
+    pub(crate) digests: Digests,
+    pub(crate) names: Names,
 }
 
 /// What is known of one text that records spell as an image.

@@ -2,7 +2,9 @@
 
 mod clock;
 mod memo;
+mod state;
 
+use crate::baseline::snapshot::One;
 use crate::baseline::{Containers, Due, Episodes, Learning, Seed, id};
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
@@ -11,7 +13,7 @@ use crate::detect::traffic::Traffic;
 use crate::detect::{Context, Detection, Scope};
 use crate::enrich::{self, Verdict};
 use crate::image::Reference;
-use crate::policy::{Enrich, Excuse, Loaded};
+use crate::policy::{Enrich, Excuse, Loaded, Policy};
 use crate::record::{Fields, Invalid, Key, Scanner, Shape, Text, splice};
 use crate::source::envelope::{self, Line};
 use crate::source::{self, Observation, Observations, Reader, Workload, keys};
@@ -71,11 +73,13 @@ pub struct Engine {
     resources: Resources,
     traffic: Traffic,
     memo: Memo,
-    learning: Learning,
+    learning: One<Learning>,
     episodes: Episodes,
     /// The enrichment of the last record that was judged.
     written: Vec<u8>,
     clock: Clock,
+    /// The time of the last event before a restart, until the first one after it.
+    left_at: Option<i64>,
 }
 
 /// What the observations of one record come to.
@@ -110,9 +114,10 @@ impl Engine {
             scanner: Scanner::default(),
             inner: Scanner::default(),
             reader: Reader::default(),
-            learning: Learning::default(),
+            learning: One::default(),
             written: Vec::new(),
             clock: Clock::default(),
+            left_at: None,
         }
     }
 
@@ -137,6 +142,12 @@ impl Engine {
     #[must_use]
     pub fn policy_id(&self) -> &str {
         &self.loaded.id
+    }
+
+    /// The policy that holds.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.loaded.policy
     }
 
     /// How many alerts `alerts.per_hour` has suppressed.
@@ -206,7 +217,7 @@ impl Engine {
         let time = time.or_else(|| source::time(&fields));
         let mut clock = self.clock;
         let at = clock.see(source::own_time(answer.source, &fields), time);
-        let mut learning = self.learning;
+        let mut learning = *self.learning;
         learning.see(at);
         let mut outcome = Outcome::Clean;
         let mut count = None;
@@ -221,7 +232,7 @@ impl Engine {
             count = Some((self.episodes.again(*episode, at, &policy.alerts)?, rest));
             outcome = Outcome::Suppressed;
         }
-        (self.clock, self.learning) = (clock, learning);
+        (self.clock, *self.learning) = (clock, learning);
         if answer.enrichment.is_empty() {
             out.extend_from_slice(record);
             return Some(outcome);
@@ -308,7 +319,7 @@ impl Engine {
             if index == 0 {
                 judgement.at = at;
             }
-            self.learning.see(at);
+            self.see(at);
             self.containers.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);

@@ -73,6 +73,15 @@ impl wit::GuestEngine for Engine {
     fn policy_id(&self) -> String {
         self.with(|engine| engine.policy_id().to_owned())
     }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.with(|engine| engine.snapshot())
+    }
+
+    fn restore(&self, snapshot: Vec<u8>) -> wit::Restored {
+        let restored = self.with(|engine| engine.restore(&snapshot));
+        wit::Restored { parts: restored.parts, skipped: restored.skipped }
+    }
 }
 
 fn load(policy: Option<String>) -> Result<Loaded, Vec<Problem>> {

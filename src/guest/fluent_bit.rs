@@ -12,9 +12,9 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 
-use once_cell::race::OnceBox;
-
 use super::Pace;
+use super::files::{self, Below};
+use super::state::{Keeper, Token};
 use crate::VERSION;
 use crate::engine::{Engine, Outcome};
 use crate::policy::{self, Loaded, Problem};
@@ -41,6 +41,8 @@ thread_local! {
     static GUEST: Cell<Option<&'static mut Guest>> = const { Cell::new(None) };
     /// The policy file that is being loaded. It is still here after a call that trapped on it: no second record is lost.
     static LOADING: Cell<Option<File>> = const { Cell::new(None) };
+    /// Whether state is being read back. It is still so after a call that trapped on it.
+    static RESTORING: Cell<bool> = const { Cell::new(false) };
 }
 
 unsafe extern "C" {
@@ -122,6 +124,8 @@ struct Guest {
     /// The policy file that was read last.
     file: Option<File>,
     pace: Pace,
+    /// Keeps what is learned, where there is a folder for it.
+    keeper: Option<Keeper<Below>>,
     answer: Vec<u8>,
     outcome: Outcome,
 }
@@ -129,14 +133,11 @@ struct Guest {
 impl Guest {
     #[inline(never)]
     fn start() -> &'static mut Self {
-        let mut seed = [0_u8; 16];
-        // SAFETY: the buffer is as long as it says. Without random numbers the seed is a constant.
-        let _ = unsafe { wasip1::random_get(seed.as_mut_ptr(), seed.len()) };
-        let seed = u128::from_le_bytes(seed);
+        let seed = random();
         let seed = [seed as u64, (seed >> 64) as u64];
 
         let file = find();
-        let engine = match &file {
+        let mut engine = match &file {
             Some(file) => match file.load() {
                 Ok(loaded) => Engine::new(loaded, seed),
                 Err(problem) => {
@@ -146,14 +147,15 @@ impl Guest {
                 }
             },
             None => {
-                let folders: Vec<_> = folders().iter().map(|folder| folder.name.as_str()).collect();
+                let folders: Vec<_> = files::roots().iter().map(|root| root.name.as_str()).collect();
                 log(&format!(" {VERSION}: no {POLICY} in {}: learning", folders.join(", ")));
                 Engine::new(Loaded::builtin(), seed)
             }
         };
         LOADING.set(None);
+        let keeper = keep(&mut engine, file);
         let (pace, answer, outcome) = (Pace::default(), Vec::new(), Outcome::Passed);
-        Box::leak(Box::new(Self { engine, file, pace, answer, outcome }))
+        Box::leak(Box::new(Self { engine, file, pace, keeper, answer, outcome }))
     }
 
     fn answer(&mut self, record: &[u8], is_ended: bool, sec: u32, nsec: u32) -> *const c_char {
@@ -170,6 +172,12 @@ impl Guest {
         }
         let time = (sec != 0 || nsec != 0).then(|| Time { sec: i64::from(sec), nanos: nsec.min(999_999_999) });
         self.outcome = self.engine.inspect(record, time, &mut self.answer);
+        if let Some(keeper) = &mut self.keeper {
+            let second = if sec == 0 { self.engine.now().sec } else { i64::from(sec) };
+            if let Some(problem) = keeper.keep(&mut self.engine, second, self.outcome == Outcome::Match) {
+                log(&format!(": {problem}"));
+            }
+        }
         // What is no JSON may hold a NUL. In all other cases neither the record nor the enrichment can.
         let is_whole = !matches!(self.outcome, Outcome::Invalid(_)) && !self.answer.is_empty();
         if is_ended && !is_whole {
@@ -238,33 +246,36 @@ fn log(message: &str) {
     }
 }
 
-/// A folder that the host gives access to.
-struct Folder {
-    fd: wasip1::Fd,
-    name: String,
+/// Random bytes; zeros where the host has none.
+fn random() -> u128 {
+    let mut bytes = Token::default();
+    // SAFETY: the buffer is as long as it says.
+    let _ = unsafe { wasip1::random_get(bytes.as_mut_ptr(), bytes.len()) };
+    u128::from_le_bytes(bytes)
 }
 
-/// The host's `accessible_paths`, in its order. They stay the same for as long as the module lives.
-fn folders() -> &'static [Folder] {
-    // Unlike a lock, this one is still usable after a trap.
-    static FOLDERS: OnceBox<Vec<Folder>> = OnceBox::new();
-    FOLDERS.get_or_init(|| {
-        let mut folders = Vec::new();
-        for fd in wasip1::FD_STDERR + 1.. {
-            // SAFETY: the call takes a number only, and the union has one variant.
-            let Ok(length) = (unsafe { wasip1::fd_prestat_get(fd).map(|prestat| prestat.u.dir.pr_name_len) }) else {
-                break;
-            };
-            let mut name = vec![0; length];
-            // SAFETY: the buffer is as long as it says.
-            if unsafe { wasip1::fd_prestat_dir_name(fd, name.as_mut_ptr(), length) }.is_ok() {
-                // Some hosts count a NUL at the end.
-                let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
-                folders.push(Folder { fd, name });
-            }
-        }
-        Box::new(folders)
-    })
+/// Takes up what was learned before, and finds the folder to keep it in. That is, in this order, one that the host gives
+/// access to under the very name that the policy has for it; one of that name beside the policy; one in the first
+/// folder that can be written to.
+fn keep(engine: &mut Engine, file: Option<File>) -> Option<Keeper<Below>> {
+    if RESTORING.replace(true) {
+        log(": the state is too much for this module, which broke off; it is left alone");
+        return None;
+    }
+    let state = engine.policy().baseline.state.clone();
+    let bears_the_name = |name: &str| {
+        let rest = name.trim_end_matches('/').strip_suffix(&*state);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    let roots = || files::roots().iter();
+    let named = roots().filter(|root| bears_the_name(&root.name)).map(|root| Below::new(root, ""));
+    let beside = roots().filter(|root| file.is_some_and(|file| file.folder == root.fd)).chain(roots());
+    let folders = named.chain(beside.map(|root| Below::new(root, &state)));
+    let mut lines = Vec::new();
+    let keeper = Keeper::start(folders, random().to_le_bytes(), engine, &mut lines);
+    lines.iter().for_each(|line| log(&format!(": {line}")));
+    RESTORING.set(false);
+    keeper
 }
 
 /// What tells one version of a policy file from another. A file that is replaced, by an editor or by a symbolic link
@@ -304,14 +315,14 @@ impl File {
     }
 
     fn path(&self) -> String {
-        let folder = folders().iter().find(|folder| folder.fd == self.folder).map_or("", |folder| &folder.name);
+        let folder = files::roots().iter().find(|root| root.fd == self.folder).map_or("", |root| &root.name);
         format!("{}/{POLICY}", folder.trim_end_matches('/'))
     }
 }
 
 /// The policy in the first folder that has one.
 fn find() -> Option<File> {
-    folders().iter().find_map(|&Folder { fd, .. }| {
+    files::roots().iter().find_map(|&files::Root { fd, .. }| {
         // SAFETY: the call only reads the path.
         let stat = unsafe { wasip1::path_filestat_get(fd, wasip1::LOOKUPFLAGS_SYMLINK_FOLLOW, POLICY) }.ok()?;
         Some(File { folder: fd, device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtim })
@@ -321,7 +332,7 @@ fn find() -> Option<File> {
 /// The text of a policy file.
 fn text(file: &File) -> Result<String, Bad> {
     let unreadable = |errno: wasip1::Errno| Bad::because(&format!("cannot be read: {}", errno.name()));
-    let bytes = bytes(file.folder).map_err(unreadable)?;
+    let bytes = files::read(file.folder, POLICY, LONGEST_POLICY).map_err(unreadable)?;
     if bytes.len() > LONGEST_POLICY {
         return Err(Bad::because("longer than 1 MiB"));
     }
@@ -330,28 +341,4 @@ fn text(file: &File) -> Result<String, Bad> {
         let line = 1 + good.filter(|&&byte| byte == b'\n').count();
         Bad([Problem { line, column: 1, length: 1, message: "not UTF-8".to_owned(), help: None }].into())
     })
-}
-
-/// The policy file in a folder; of one that is too long, a little more than is allowed.
-fn bytes(folder: wasip1::Fd) -> Result<Vec<u8>, wasip1::Errno> {
-    let (follow, rights) = (wasip1::LOOKUPFLAGS_SYMLINK_FOLLOW, wasip1::RIGHTS_FD_READ);
-    // SAFETY: the call only reads the path.
-    let fd = unsafe { wasip1::path_open(folder, follow, POLICY, 0, rights, 0, 0) }?;
-    let mut bytes = Vec::new();
-    let result = loop {
-        let mut part = vec![0; 16 << 10];
-        let iovec = wasip1::Iovec { buf: part.as_mut_ptr(), buf_len: part.len() };
-        // SAFETY: the buffer is as long as it says.
-        match unsafe { wasip1::fd_read(fd, &[iovec]) } {
-            Ok(0) => break Ok(bytes),
-            Ok(length) => bytes.extend_from_slice(part.get(..length).unwrap_or_default()),
-            Err(errno) => break Err(errno),
-        }
-        if bytes.len() > LONGEST_POLICY {
-            break Ok(bytes);
-        }
-    };
-    // SAFETY: the descriptor is ours, and nothing refers to it any more.
-    let _ = unsafe { wasip1::fd_close(fd) };
-    result
 }

@@ -3,7 +3,11 @@
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod component;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
+mod files;
+#[cfg(all(target_os = "wasi", target_env = "p1"))]
 pub mod fluent_bit;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub mod state;
 
 use crate::engine::{Engine, Outcome};
 use crate::time::Time;

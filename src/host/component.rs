@@ -6,6 +6,7 @@ use wasmtime::component::{Linker, ResourceAny};
 
 use self::bindings::exports::tidewaiter::engine::inspection as wit;
 use super::{Batch, COMPONENT, ENGINE, Host, Verdict, error};
+use crate::baseline::snapshot::Restored;
 use crate::policy::Problem;
 use crate::time::Time;
 
@@ -88,6 +89,17 @@ impl Host for Component {
 
     fn memory_bytes(&mut self) -> usize {
         self.store.data().bytes
+    }
+
+    fn snapshot(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        let engines = self.guest.tidewaiter_engine_inspection();
+        engines.engine().call_snapshot(&mut self.store, self.engine).map(Some).map_err(error)
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> anyhow::Result<Option<Restored>> {
+        let engines = self.guest.tidewaiter_engine_inspection();
+        let restored = engines.engine().call_restore(&mut self.store, self.engine, snapshot).map_err(error)?;
+        Ok(Some(Restored { parts: restored.parts, skipped: restored.skipped }))
     }
 }
 

@@ -11,6 +11,7 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::{Batch, ENGINE, FLUENT_BIT, Host, Verdict, error};
+use crate::baseline::snapshot::Restored;
 use crate::guest::lines;
 use crate::time::Time;
 
@@ -46,11 +47,24 @@ impl FluentBit {
     const TAG: &[u8] = b"tidewaiter";
 
     /// The module with access to some folders, each with the name that the guest sees, as Fluent Bit's
-    /// `accessible_paths`. The policy is the `tidewaiter.yaml` of the first one that has it.
+    /// `accessible_paths`. The policy is the `tidewaiter.yaml` of the first one that has it. What is learned is kept in
+    /// the folder of the name that the policy has for it (`baseline.state`), beside the policy or among these.
     ///
     /// # Errors
     /// When a folder cannot be opened, and when wasmtime cannot run the module.
     pub fn new<P: AsRef<Path>, N: AsRef<str>>(folders: &[(P, N)], log: Log) -> anyhow::Result<Self> {
+        Self::with(folders, FsPerms::ReadWrite, log)
+    }
+
+    /// The same with folders that cannot be written to, as the volume of a ConfigMap.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn read_only<P: AsRef<Path>, N: AsRef<str>>(folders: &[(P, N)], log: Log) -> anyhow::Result<Self> {
+        Self::with(folders, FsPerms::ReadOnly, log)
+    }
+
+    fn with<P: AsRef<Path>, N: AsRef<str>>(folders: &[(P, N)], access: FsPerms, log: Log) -> anyhow::Result<Self> {
         static COMPILED: OnceCell<Module> = OnceCell::new();
         let module = COMPILED.get_or_try_init(|| Module::new(&ENGINE, FLUENT_BIT)).map_err(error)?;
 
@@ -58,9 +72,7 @@ impl FluentBit {
         wasi.allow_blocking_current_thread(true);
         for (path, name) in folders {
             let path = path.as_ref();
-            wasi.preopened_dir(path, name, FsPerms::ReadWrite)
-                .map_err(error)
-                .with_context(|| path.display().to_string())?;
+            wasi.preopened_dir(path, name, access).map_err(error).with_context(|| path.display().to_string())?;
         }
         let log = (log == Log::Kept).then(|| MemoryOutputPipe::new(LONGEST_LOG));
         match &log {
@@ -169,5 +181,13 @@ impl Host for FluentBit {
 
     fn memory_bytes(&mut self) -> usize {
         self.memory.data_size(&self.store)
+    }
+
+    fn snapshot(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    fn restore(&mut self, _: &[u8]) -> anyhow::Result<Option<Restored>> {
+        Ok(None)
     }
 }

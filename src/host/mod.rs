@@ -5,6 +5,7 @@ pub mod fluent_bit;
 
 use once_cell::sync::Lazy;
 
+use crate::baseline::snapshot::Restored;
 use crate::time::Time;
 
 /// The guest for Fluent Bit, a core module.
@@ -66,6 +67,18 @@ pub trait Host {
 
     /// The size of the guest's memory, in bytes. It never shrinks.
     fn memory_bytes(&mut self) -> usize;
+
+    /// What the guest has learned; none where it keeps that itself, in the folder that it has for it.
+    ///
+    /// # Errors
+    /// When the guest trapped.
+    fn snapshot(&mut self) -> anyhow::Result<Option<Vec<u8>>>;
+
+    /// Has the guest take up what was learned before; none where it has done that itself.
+    ///
+    /// # Errors
+    /// When the guest trapped.
+    fn restore(&mut self, snapshot: &[u8]) -> anyhow::Result<Option<Restored>>;
 }
 
 /// One compiler for all guests of the process.

@@ -29,7 +29,7 @@ const POLICY: &str = include_str!("tidewaiter.yaml");
 const STREAM: &str = include_str!("stream.tsv");
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut running = Running::start(arguments.guest, Some(POLICY))?;
+    let mut running = Running::start(arguments.guest, Some(POLICY), None)?;
     let mut out = anstream::stdout().lock();
     let module = match arguments.guest {
         Guest::FluentBit => "the module that Fluent Bit loads",
