@@ -5,7 +5,8 @@ mod memo;
 mod state;
 
 use crate::baseline::snapshot::One;
-use crate::baseline::{Containers, Due, Episodes, Learning, Seed, id};
+use crate::baseline::{Containers, Due, Episodes, Learning, Seed, Taken, id};
+use crate::detect::correlated::Correlated;
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
@@ -72,6 +73,7 @@ pub struct Engine {
     restarts: Restarts,
     resources: Resources,
     traffic: Traffic,
+    correlated: Correlated,
     memo: Memo,
     learning: One<Learning>,
     episodes: Episodes,
@@ -106,6 +108,7 @@ impl Engine {
             restarts: Restarts::new(&loaded.policy, seed),
             resources: Resources::new(&loaded.policy, seed),
             traffic: Traffic::new(&loaded.policy, seed),
+            correlated: Correlated::new(loaded.policy.limits.workloads, seed),
             episodes: Episodes::new(loaded.policy.limits.workloads, seed),
             memo: Memo::new(seed),
             loaded,
@@ -136,6 +139,12 @@ impl Engine {
         let id = self.loaded.id.split(' ').next().unwrap_or_default();
         self.loaded.id = format!("{id} (a newer one does not parse: {problem})");
         self.memo.clear();
+    }
+
+    /// Takes the text of a file of `traffic.threats.files`, in the place of what the file had before; says what became
+    /// of its lines. A policy that no longer names the file forgets it.
+    pub fn set_threats(&mut self, name: &str, text: &[u8]) -> Taken {
+        self.traffic.set_threats(name, text)
     }
 
     /// The id of the policy as the records give it.
@@ -321,6 +330,7 @@ impl Engine {
             }
             self.see(at);
             self.containers.identify(observation, at.sec);
+            self.traffic.addresses.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
@@ -332,7 +342,11 @@ impl Engine {
             if !observation.facts.is_empty() && !self.clock.is_doubted() {
                 self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
-                self.traffic.judge(observation, context, &mut judgement.detections);
+                let is_suspect = self.correlated.is_suspect(context.workload, at.sec);
+                self.traffic.judge(observation, context, is_suspect, &mut judgement.detections);
+            }
+            if judgement.detections.len() > before {
+                self.correlated.see(&observation.workload, context, before, &mut judgement.detections);
             }
             let found = judgement.detections.len() > before;
             if judgement.shown.is_none() || (found && before == 0) {
