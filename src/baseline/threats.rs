@@ -174,16 +174,19 @@ impl Threats {
         let room = MOST.saturating_sub(self.lists.iter().map(|list| list.ids.len()).sum());
         let mut list = List { name: name.into(), ..List::default() };
         let mut taken = Taken::default();
+        let mut is_full = false;
         for line in text.split(|&byte| byte == b'\n') {
             let Some(line) = content(line) else { continue };
             let Some(indicator) = indicator(line) else {
                 taken.bad = taken.bad.saturating_add(1);
                 continue;
             };
-            if list.ids.len() >= room {
+            if list.ids.len() >= room && !is_full {
+                // What is there twice leaves room.
                 list.sort();
+                is_full = list.ids.len() >= room;
             }
-            if list.ids.len() >= room {
+            if is_full {
                 taken.over = taken.over.saturating_add(1);
                 continue;
             }
@@ -211,7 +214,8 @@ impl Threats {
                 let own = if first.is_ipv4() { length - 96 } else { length };
                 let mut indicator = if length == 128 { first.to_string() } else { format!("{first}/{own}") };
                 if !any {
-                    indicator = format!("{indicator}:{port}");
+                    indicator =
+                        if first.is_ipv6() { format!("[{indicator}]:{port}") } else { format!("{indicator}:{port}") };
                 }
                 Some(Threat { list: list.name.clone(), indicator })
             })
@@ -246,8 +250,8 @@ fn network_id(first: u128, length: u8, port: u16) -> u64 {
 fn content(line: &[u8]) -> Option<&[u8]> {
     let end = line.iter().position(|&byte| byte == b'#').unwrap_or(line.len());
     let line = line.get(..end)?.trim_ascii();
-    // `;` of Spamhaus, `!` and `[` of adblock lists, `//` of others.
-    let is_comment = line.starts_with(b"//") || matches!(line.first(), None | Some(b';' | b'!' | b'['));
+    // `;` of Spamhaus, `!` and `[Adblock Plus 2.0]` of adblock lists, `//` of others.
+    let is_comment = matches!(line, [] | [b';' | b'!', ..] | [b'/', b'/', ..] | [b'[', b'A', ..]);
     (!is_comment).then_some(line)
 }
 
@@ -341,7 +345,7 @@ mod tests {
         let indicator =
             |address: &str, port| threats.of_address(address.parse().unwrap(), port).map(|threat| threat.indicator);
         assert_eq!(indicator("2001:db8:bad::7", 1).as_deref(), Some("2001:db8:bad::/48"));
-        assert_eq!(indicator("2001:db8::1", 443).as_deref(), Some("2001:db8::1:443"));
+        assert_eq!(indicator("2001:db8::1", 443).as_deref(), Some("[2001:db8::1]:443"));
         assert_eq!(indicator("2001:db8::1", 80), None);
     }
 
