@@ -137,6 +137,12 @@ keys! {
         API_TOTAL_INACTIVE = "/memory_stats/stats/total_inactive_file",
         KUBELET_POD = "/podRef",
         KUBELET_PODS = "/pods/*",
+        // Networks: what tells the formats apart. Their sources scan for the rest.
+        FLOW = "/flow",
+        HUBBLE_VERDICT = "/verdict",
+        HUBBLE_ADDRESSES = "/IP",
+        ZEEK_ORIGINATOR = "/id.orig_h",
+        ZEEK_ORIGINATOR_UNDERSCORE = "/id_orig_h",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
 
+mod address;
 mod cadvisor;
 mod container_log;
 mod containerd;
@@ -10,18 +11,21 @@ pub(crate) mod envelope;
 mod fact;
 mod falco;
 mod flow;
+mod hubble;
 pub(crate) mod keys;
 mod kube_state_metrics;
 mod kubelet;
 mod kubernetes_audit;
 mod kubernetes_event;
 mod kubernetes_object;
+mod network;
 mod object;
 mod opentelemetry;
 mod owner;
 mod status;
 mod swarm;
 mod tetragon;
+mod zeek;
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -58,6 +62,8 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         .or_else(|| kubernetes_object::observe(fields, reader))
         .or_else(|| docker_stats::observe(fields, reader))
         .or_else(|| kubelet::observe(fields, reader))
+        .or_else(|| hubble::observe(fields, reader))
+        .or_else(|| zeek::observe(fields, reader))
 }
 
 /// The time that a record itself carries, whatever it is a record of: what a host without a clock takes for the
@@ -154,6 +160,10 @@ pub enum Source {
     Kubelet,
     /// Series of cAdvisor as logs.
     Cadvisor,
+    /// Flows of Cilium, by Hubble.
+    Hubble,
+    /// Zeek's logs.
+    Zeek,
 }
 
 impl Source {
@@ -176,6 +186,8 @@ impl Source {
             Self::DockerStats => "docker-stats",
             Self::Kubelet => "kubelet",
             Self::Cadvisor => "cadvisor",
+            Self::Hubble => "hubble",
+            Self::Zeek => "zeek",
         }
     }
 }
