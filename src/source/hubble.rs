@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use super::keys::{FLOW, HUBBLE_ADDRESSES, HUBBLE_VERDICT};
-use super::network::{self, Layout, NOWHERE, amount};
+use super::network::{self, Layout, NOWHERE};
 use super::{Fact, Observation, Observations, Progress, Protocol, Reader, Source, Workload, address, owner};
 use crate::record::{Fields, Key, Shape, Text, Value, keys};
 
@@ -143,12 +143,12 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         }
         connection.flow.id = five_tuple(connection.source, &connection.flow);
         if let Some(name) = flow.each(NAMES).find_map(|(_, name)| name.text()) {
-            connection.flow = connection.flow.named_by(&name, false);
+            connection.flow.name_by(&name, false);
         }
         if is_request {
             connection.flow.service = Some("http".into());
             if let Some(host) = host(&flow) {
-                connection.flow = connection.flow.named_by(&host, false);
+                connection.flow.name_by(&host, false);
             }
         }
         if begins || is_request {

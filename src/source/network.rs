@@ -104,6 +104,9 @@ impl<'a> Connection<'a> {
 
     /// What a source that knows addresses alone says of it; nothing where it does not know the one that began it.
     pub fn observed(self, source: Source, time: Option<Time>) -> Option<Observations<'a>> {
+        if self.flow.address.is_none() && self.flow.name.is_none() {
+            return None;
+        }
         let kind = kind(self.flow.progress);
         of_address(source, kind, time, self.source, Fact::Flow(self.flow))
     }
@@ -171,9 +174,9 @@ pub fn not_found(code: &Text<'_>) -> Option<bool> {
 impl<'a> Flow<'a> {
     /// Names the destination by what the workload has asked for: a host, an authority, or a URL. Behind a proxy that is
     /// all that is known of it: the address is the proxy's.
-    pub(super) fn named_by(mut self, host: &Text<'a>, is_proxied: bool) -> Self {
+    pub(super) fn name_by(&mut self, host: &Text<'a>, is_proxied: bool) {
         let bytes = host.as_bytes();
-        let Some((range, port)) = address::authority(bytes) else { return self };
+        let Some((range, port)) = address::authority(bytes) else { return };
         let address = bytes.get(range.clone()).and_then(address::parse);
         if address.is_none() {
             self.name = Some(host.slice(range.start, range.end));
@@ -183,7 +186,6 @@ impl<'a> Flow<'a> {
             let is_plain = address::scheme(bytes).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http"));
             self.port = port.unwrap_or(if is_plain { 80 } else { 443 });
         }
-        self
     }
 }
 

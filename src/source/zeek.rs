@@ -17,8 +17,8 @@ use std::sync::LazyLock;
 
 use super::keys::{DOCKER_ID, TS as RECORD_TS, ZEEK_ORIGINATOR, ZEEK_ORIGINATOR_UNDERSCORE};
 use super::network::{self, Layout, NOWHERE};
-use super::{Fact, Observations, Progress, Protocol, Reader, Source};
-use crate::record::{Fields, Key, Shape, keys};
+use super::{Fact, Observations, Progress, Protocol, Reader, Source, address};
+use crate::record::{Fields, Key, Shape, Text, keys};
 
 keys! {
     /// What is read of a record.
@@ -50,6 +50,7 @@ keys! {
         CODE_NAME = "/rcode_name",
         ANSWERS = "/answers/*",
         DEPTH = "/trans_depth",
+        TAGS = "/tags",
         METHOD = "/method",
         HOST = "/host",
         URI = "/uri",
@@ -91,7 +92,8 @@ const LOGS: &[(&str, Log, [Key; 2])] = &[
     // Connections that still go on, by a package of that name.
     ("conn_long", Log::Conn, [PROTO, DURATION]),
     ("dns", Log::Dns, [PROTO, QUERY]),
-    ("http", Log::Http, [DEPTH, HOST]),
+    // SIP and SMTP have the depth, too, and shippers may put their own host beside it.
+    ("http", Log::Http, [DEPTH, TAGS]),
     ("ssl", Log::Ssl, [CIPHER, ESTABLISHED]),
     ("ssl", Log::Ssl, [SERVER_NAME, ESTABLISHED]),
 ];
@@ -143,21 +145,21 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             connection.flow.service = Some("http".into());
             let (host, uri) = (zeek.text(HOST), zeek.text(URI).unwrap_or_default());
             let is_connect = zeek.text(METHOD).is_some_and(|method| method == "CONNECT");
-            let is_whole = super::address::scheme(uri.as_bytes()).is_some();
+            let is_whole = address::scheme(uri.as_bytes()).is_some();
             // Of the headers that make Zeek call a request proxied, this one alone is for a proxy and not from one.
-            let is_for_proxy = |header: crate::record::Text<'_>| header.as_bytes().starts_with(b"PROXY-CONNECTION");
+            let is_for_proxy = |header: Text<'_>| header.as_bytes().starts_with(b"PROXY-CONNECTION");
             let is_proxied =
                 is_connect || is_whole || zeek.each(PROXIED).filter_map(|(_, header)| header.text()).any(is_for_proxy);
             let named = if is_connect || is_whole { Some(uri) } else { host };
             if let Some(named) = named {
-                connection.flow = connection.flow.named_by(&named, is_proxied);
+                connection.flow.name_by(&named, is_proxied);
             }
         }
         Log::Ssl => {
             connection.flow.protocol = Protocol::Tcp;
             connection.flow.service = Some("tls".into());
             if let Some(name) = zeek.text(SERVER_NAME) {
-                connection.flow = connection.flow.named_by(&name, false);
+                connection.flow.name_by(&name, false);
             }
         }
     }
@@ -245,24 +247,24 @@ mod tests {
         "zeek flow.begin HOST | flow 203.0.113.9:443/tcp (a.example) Begun service http id C1"
     )]
     #[case::http_from_a_proxy(
-        r#","trans_depth":1,"method":"GET","host":"a.example","uri":"/x","proxied":["VIA -> 1.1 proxy"]"#,
+        r#","trans_depth":1,"method":"GET","host":"a.example","uri":"/x","tags":[],"proxied":["VIA -> 1.1 proxy"]"#,
         "zeek flow.begin HOST | flow 203.0.113.9:443/tcp (a.example) Begun service http id C1"
     )]
     #[case::http_to_an_address(
-        r#","trans_depth":1,"method":"GET","host":"203.0.113.9","uri":"/x""#,
+        r#","trans_depth":1,"method":"GET","host":"203.0.113.9","uri":"/x","tags":[]"#,
         "zeek flow.begin HOST | flow 203.0.113.9:443/tcp Begun service http id C1"
     )]
     #[case::connect(
-        r#","trans_depth":1,"method":"CONNECT","host":"a.example","uri":"b.example:8443"
+        r#","trans_depth":1,"method":"CONNECT","host":"a.example","uri":"b.example:8443","tags":[]
             ,"proxied":["PROXY-CONNECTION -> Keep-Alive"]"#,
         "zeek flow.begin HOST | flow -:8443/tcp (b.example) Begun service http id C1"
     )]
     #[case::connect_to_an_address(
-        r#","trans_depth":1,"method":"CONNECT","host":"-","uri":"198.51.100.7:443""#,
+        r#","trans_depth":1,"method":"CONNECT","host":"-","uri":"198.51.100.7:443","tags":["HTTP::X"]"#,
         "zeek flow.begin HOST | flow 198.51.100.7:443/tcp Begun service http id C1"
     )]
     #[case::whole_url(
-        r#","trans_depth":1,"method":"GET","host":"a.example","uri":"http://b.example/x""#,
+        r#","trans_depth":1,"method":"GET","host":"a.example","uri":"http://b.example/x","tags":[]"#,
         "zeek flow.begin HOST | flow -:80/tcp (b.example) Begun service http id C1"
     )]
     #[case::ssl(
@@ -302,7 +304,7 @@ mod tests {
     #[rstest::rstest]
     #[case::weird(r#","name":"unknown_dce_rpc_auth_type","notice":false,"peer":"zeek""#)]
     #[case::kerberos(r#","request_type":"AS","cipher":"aes256-cts-hmac-sha1-96","success":true"#)]
-    #[case::sip(r#","trans_depth":0,"method":"REGISTER","uri":"sip:a.example","request_body_len":0"#)]
+    #[case::sip(r#","trans_depth":0,"method":"REGISTER","uri":"sip:a.example","request_body_len":0,"host":"n1""#)]
     #[case::another_log(r#","_path":"rdp","proto":"tcp","conn_state":"SF""#)]
     #[case::among_neighbours(r#","id.resp_p":5353,"proto":"udp","query":"_a._tcp.local""#)]
     #[case::root(r#","proto":"udp","query":".""#)]
@@ -313,6 +315,7 @@ mod tests {
     #[rstest::rstest]
     #[case::files(r#"{"ts":1790000000.5,"fuid":"F1","tx_hosts":["10.1.0.60"],"source":"HTTP","duration":0.0}"#)]
     #[case::stats(r#"{"ts":1790000000.5,"peer":"zeek","mem":74,"pkts_proc":26}"#)]
+    #[case::no_responder(r#"{"ts":1790000000.5,"id.orig_h":"10.1.0.60","proto":"tcp","conn_state":"SF"}"#)]
     #[case::no_originator(r#"{"ts":1790000000.5,"id.orig_h":"-","proto":"tcp","conn_state":"SF"}"#)]
     #[case::from_a_group(r#"{"ts":1790000000.5,"id.orig_h":"224.0.0.1","proto":"tcp","conn_state":"SF"}"#)]
     #[case::an_id(r#"{"ts":1790000000.5,"id":{"$oid":"5f0c"},"proto":"tcp"}"#)]
