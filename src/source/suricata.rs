@@ -98,7 +98,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             connection.flow.progress = progress(&eve, &connection);
             // Of what was seen from its middle on, whoever sent a packet first is taken for the client.
             if connection.flow.progress == Progress::Established && connection.is_answer() {
-                connection = connection.reversed();
+                connection.reverse();
             }
         }
         b"netflow" => {
@@ -109,7 +109,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         }
         b"dns" => {
             if connection.is_answer() {
-                connection = connection.reversed();
+                connection.reverse();
             }
             if !network::asks_servers(connection.flow.port) {
                 return None;
@@ -134,10 +134,9 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             let is_blocked = is(ACTION, "blocked");
             connection.flow.progress = if is_blocked { Progress::Failed } else { Progress::Established };
             if !eve.has(CLIENT) && is(DIRECTION, "to_client") {
+                connection.reverse();
                 // The sums are by the ends of the connection already.
-                let (sent, received) = (connection.flow.sent, connection.flow.received);
-                connection = connection.reversed();
-                (connection.flow.sent, connection.flow.received) = (sent, received);
+                std::mem::swap(&mut connection.flow.sent, &mut connection.flow.received);
             }
             name(&eve, &mut connection);
         }

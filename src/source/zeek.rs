@@ -131,7 +131,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             };
             // Of what was seen from its middle on, whoever sent a packet first is taken for the originator.
             if connection.flow.progress == Progress::Established && connection.is_answer() {
-                connection = connection.reversed();
+                connection.reverse();
             }
             connection.flow.start = begun;
             time = begun.map(|begun| network::after(begun, connection.flow.seconds.unwrap_or(0.0)));
