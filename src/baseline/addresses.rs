@@ -64,7 +64,7 @@ impl Addresses {
         let Some(address) = observation.address else { return };
         let key = id(&[&bits(address).to_le_bytes()]);
         let Workload { cluster, namespace, kind, name } = &observation.workload;
-        if is_named(&observation.workload, address) {
+        if is_named(&observation.workload) {
             let parts = [cluster, namespace, kind, name];
             match self.owners.get_mut(key) {
                 Some(owner) if owner.workload.iter().zip(parts).all(|(known, part)| **known == *part.as_bytes()) => {
@@ -125,11 +125,10 @@ pub fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// Whether a workload has a name that is more than its address.
-fn is_named(workload: &Workload<'_>, address: IpAddr) -> bool {
-    let name = &workload.name;
-    let is_address = || name.to_str().parse::<IpAddr>().is_ok_and(|name| bits(name) == bits(address));
-    !(name == "-" || name.is_empty() || is_address())
+/// Whether a workload is known by more than its address, which is how sources that know addresses alone name it.
+#[must_use]
+pub fn is_named(workload: &Workload<'_>) -> bool {
+    workload.kind != "address" && workload.name != "-"
 }
 
 #[cfg(test)]
@@ -140,7 +139,8 @@ mod tests {
     const ADDRESS: &str = "10.244.1.7";
 
     fn see(addresses: &mut Addresses, name: &'static str, at: i64) -> String {
-        let workload = Workload { kind: "Deployment".into(), name: name.into(), ..Workload::default() };
+        let kind = if name == ADDRESS { "address" } else { "Deployment" };
+        let workload = Workload { kind: kind.into(), name: name.into(), ..Workload::default() };
         let mut observation = Observation::new(Source::Tetragon, "network.connection", workload);
         observation.address = ADDRESS.parse().ok();
         addresses.identify(&mut observation, at);

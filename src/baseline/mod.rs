@@ -18,7 +18,7 @@ mod table;
 mod talks;
 mod threats;
 
-pub use addresses::{Addresses, bits};
+pub use addresses::{Addresses, bits, is_named};
 pub use containers::Containers;
 pub use digests::{Digests, Drift};
 pub use episodes::{Due, Episodes};

@@ -400,11 +400,15 @@ mod tests {
         let mut pairs = pairs(1024);
         let key = |name: u64| super::super::id(&[&name.to_le_bytes()]);
         for day in 0..4 {
-            (0..512).for_each(|name| drop(pairs.contact(key(name), day * DAY * 1000, 1000)));
+            for name in 0..512 {
+                pairs.contact(key(name), day * DAY * 1000, 1000);
+            }
         }
         // One contact a day for two days: still candidates.
         for day in 2..4 {
-            (600..700).for_each(|name| drop(pairs.contact(key(name), day * DAY * 1000, 1000)));
+            for name in 600..700 {
+                pairs.contact(key(name), day * DAY * 1000, 1000);
+            }
         }
         for name in 0..1_000_000 {
             pairs.contact(key(10_000 + name), 4 * DAY * 1000 + name as i64, 1000);

@@ -206,7 +206,8 @@ impl Threats {
             list.lengths.iter().find_map(|&length| {
                 let first = masked(bits, length);
                 let any = list.has(network_id(first, length, 0));
-                if !any && !(list.has_ports && port != 0 && list.has(network_id(first, length, port))) {
+                let at_port = || list.has_ports && port != 0 && list.has(network_id(first, length, port));
+                if !(any || at_port()) {
                     return None;
                 }
                 let first = std::net::Ipv6Addr::from(first);
@@ -379,8 +380,8 @@ mod tests {
         fn any_text_is_a_list(text: Vec<u8>, address: u128, port: u16, name: Vec<u8>) {
             let mut threats = Threats::default();
             threats.set_list("a", &text);
-            threats.of_address(std::net::Ipv6Addr::from(address).into(), port);
-            threats.of_name(&name);
+            let _ = threats.of_address(std::net::Ipv6Addr::from(address).into(), port);
+            let _ = threats.of_name(&name);
         }
     }
 }

@@ -102,9 +102,9 @@ impl Destination {
 /// Whether it is the metadata service.
 pub fn is_metadata(name: Option<&str>, address: Option<IpAddr>) -> bool {
     let is = |text: &&str| {
-        name == Some(text) || address.is_some_and(|address| text.parse().is_ok_and(|known: IpAddr| known == address))
+        name == Some(*text) || address.is_some_and(|address| text.parse().is_ok_and(|known: IpAddr| known == address))
     };
-    METADATA.iter().any(|text| is(text))
+    METADATA.iter().any(is)
 }
 
 /// Whether an address is of no other machine.

@@ -59,17 +59,20 @@ impl Traffic {
                 found.push(told.detection(&reasons::FAN_OUT, message).with("ports", f64::from(ports)));
             }
         }
-        if found.len() == begin && is_outside && !told.has_failed && !standing.is_learning {
-            if let Some(excess) = talk.new.excess(now, MANY, UNLIKELY) {
-                talk.new.alarm(now);
-                let message = format!(
-                    "{who} contacts {} new destinations within ten minutes; {}",
-                    excess.observed,
-                    crate::detect::restart::usual(excess)
-                );
-                let detection = told.detection(&reasons::FAN_OUT, message);
-                found.push(crate::detect::restart::with_excess(detection, excess));
-            }
+        if found.len() == begin
+            && is_outside
+            && !told.has_failed
+            && !standing.is_learning
+            && let Some(excess) = talk.new.excess(now, MANY, UNLIKELY)
+        {
+            talk.new.alarm(now);
+            let message = format!(
+                "{who} contacts {} new destinations within ten minutes; {}",
+                excess.observed,
+                crate::detect::restart::usual(excess)
+            );
+            let detection = told.detection(&reasons::FAN_OUT, message);
+            found.push(crate::detect::restart::with_excess(detection, excess));
         }
         for detection in found.iter_mut().skip(begin) {
             // Whoever scans does so whatever he contacts.

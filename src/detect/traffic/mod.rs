@@ -24,7 +24,8 @@ mod volume;
 
 use super::{Context, Detection, whom};
 use crate::baseline::{
-    Addresses, Connection, Contact, NAMES, Networks, Pairs, Readiness, Seed, Subnames, Table, Taken, Talks, Threats, id,
+    Addresses, Connection, Contact, NAMES, Networks, Pairs, Readiness, Seed, Subnames, Table, Taken, Talks, Threats,
+    id, is_named,
 };
 use crate::policy::{Policy, RuleName};
 use crate::source::{Fact, Flow, Observation, Progress, Protocol};
@@ -212,7 +213,7 @@ impl Traffic {
         found: &mut Vec<Detection>,
     ) {
         // What comes from outside is nobody's egress.
-        let is_foreign = |address| !self.internal.have(address) && observation.workload.name == "-";
+        let is_foreign = |address| !self.internal.have(address) && !is_named(&observation.workload);
         if observation.address.is_some_and(is_foreign) {
             return;
         }

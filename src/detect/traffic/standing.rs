@@ -60,7 +60,7 @@ impl Standing {
     pub fn learn(&mut self, first: i64, seen: Seen, context: Context<'_>) {
         let learn_for = i64::from(context.policy.baseline.learn_for);
         let learned = self.first.saturating_add(learn_for);
-        self.is_known = first < learned || context.at.sec.saturating_sub(first) >= ACCEPTED;
+        self.is_known = learn_for > 0 && first < learned || context.at.sec.saturating_sub(first) >= ACCEPTED;
         self.is_established = learn_for > 0 && seen.first.saturating_add(learn_for) <= first;
         self.prevalence = seen.prevalence();
     }
