@@ -16,6 +16,10 @@
 //!     repeat: 60                        # the record once more and again, `every` so much later
 //!     every: 3h
 //!     expect: clean                     # a verdict alone; holds for each repetition
+//!   - record: '{"read":"{time}","cpu":{n*30}}' # `{time}` is that of the repetition, `{n}` its number, from 0,
+//!     at: 2026-03-15T00:06:31Z          # `{n*30}` thirty times that
+//!     repeat: 10
+//!     every: 1m
 //! ```
 
 use serde_json::{Map, Number, Value as Json};
@@ -114,9 +118,10 @@ impl Scenario {
             for repetition in 0..step.repeat {
                 let later = i64::from(step.every) * i64::from(repetition);
                 let at = step.at.map(|at| Time { sec: at.sec + later, ..at });
-                let out = judge(step.record.as_bytes(), at)?;
+                let record = substitute(&step.record, repetition, at);
+                let out = judge(record.as_bytes(), at)?;
                 let Some(expect) = &step.expect else { continue };
-                if let Err(message) = self.compare(expect, &step.record, &out) {
+                if let Err(message) = self.compare(expect, &record, &out) {
                     failures.push(Failure { line: step.line, repetition: repetition + 1, message });
                 }
             }
@@ -141,6 +146,29 @@ impl Scenario {
             )
         })
     }
+}
+
+/// The record of a repetition: with its time, its number and multiples of that.
+fn substitute(record: &str, repetition: u32, at: Option<Time>) -> String {
+    let mut out = String::with_capacity(record.len());
+    let mut rest = record;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let value = after.split_once('}').and_then(|(name, rest)| {
+            let value = match name.split_once('*') {
+                Some(("n", factor)) => (factor.parse::<u64>().ok()?.saturating_mul(repetition.into())).to_string(),
+                None if name == "n" => repetition.to_string(),
+                None if name == "time" => at?.to_string(),
+                _ => return None,
+            };
+            Some((value, rest))
+        });
+        let (value, after) = value.unwrap_or_else(|| ("{".into(), after));
+        out.push_str(&value);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 fn read_step(document: &Document<'_>, step: NodeId) -> Result<Step, Problem> {

@@ -1,11 +1,15 @@
 //! Which workload a container belongs to, and what was asked of it.
 
+use super::snapshot::{self, Entry, Number, Reader, put_text};
 use super::{Seed, Table, Worth, id};
 use crate::record::Text;
 use crate::source::{Observation, Workload};
 
 /// How much of a container's id is looked at: `docker ps` and Fluent Bit's `docker` input have no more.
 const SHORT: usize = 12;
+
+/// No time at all.
+const NEVER: i64 = -(1 << 40);
 
 /// What is known of one container.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -18,6 +22,37 @@ pub struct Container {
     pub(crate) ended: Option<(i64, u8)>,
     /// When it was seen last.
     pub(crate) seen: i64,
+}
+
+impl Entry for Container {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.workload.iter().for_each(|part| put_text(part, out));
+        let (ended, teller) = self.ended.unwrap_or((NEVER, 0));
+        [self.stopped.unwrap_or(NEVER), ended, self.seen].put(out);
+        teller.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut workload = <[Box<[u8]>; 4]>::default();
+        for part in &mut workload {
+            *part = reader.text()?.into();
+        }
+        let [stopped, ended, seen] = <[i64; 3] as Number>::read(reader)?;
+        let is_one = |time: &i64| *time > NEVER;
+        let teller = reader.u8()?;
+        let ended = Some(ended).filter(is_one).map(|ended| (ended, teller));
+        Some(Self { workload, stopped: Some(stopped).filter(is_one), ended, seen })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |container| container.seen);
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.seen)
+    }
 }
 
 impl Worth for Container {

@@ -3,6 +3,8 @@
 mod containers;
 mod digests;
 mod episodes;
+mod gauge;
+mod instance;
 mod learning;
 mod names;
 mod occurrences;
@@ -14,6 +16,8 @@ mod table;
 pub use containers::Containers;
 pub use digests::{Digests, Drift};
 pub use episodes::{Due, Episodes};
+pub use gauge::{Change, Gauge, Kind, Terms, WARM_UP};
+pub use instance::{Instance, Unit};
 pub use learning::{Learning, Readiness};
 pub use names::Names;
 pub use occurrences::{Excess, Occurrences};

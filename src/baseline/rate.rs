@@ -127,7 +127,12 @@ impl Window {
     /// An empty window of so many seconds.
     #[must_use]
     pub fn new(seconds: u32) -> Self {
-        Self { seconds: seconds.max(PARTS as u32), newest: i64::MIN, counts: [0; PARTS as usize] }
+        Self { seconds: Self::length(seconds), newest: -(1 << 40), counts: [0; PARTS as usize] }
+    }
+
+    /// The length that a window of so many seconds gets.
+    pub(crate) fn length(seconds: u32) -> u32 {
+        seconds.max(PARTS as u32)
     }
 
     /// The length in hours.

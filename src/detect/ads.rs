@@ -107,6 +107,8 @@ const RESTART_SPIKE: Ads = Ads {
         "Events of the kubelet saturate (25 at once, then one in five minutes), so that of many restarts some are \
          not told; the counters of kube-state-metrics and of the pods' status tell them all.",
         "Where a shipper keeps a database of Kubernetes Events it passes on the first of equal ones only.",
+        "Fluent Bit's docker input counts in nanoseconds on cgroup v1 and in microseconds on v2 and does not say which: \
+         where hosts of both kinds come together, v2's use of the processor is missed.",
     ],
     false_positives: &[
         "Rollouts and scaling: recognised where their events are collected, and then suppressed with that cause.",

@@ -4,6 +4,7 @@ pub mod ads;
 pub mod image;
 pub mod resource;
 pub mod restart;
+pub mod traffic;
 
 use std::borrow::Cow;
 
@@ -108,6 +109,10 @@ pub mod attack {
     pub const DENIAL_OF_SERVICE: Technique = technique(IMPACT, "T1499", "Endpoint Denial of Service", None);
     /// An image in one's own registry that was changed.
     pub const IMPLANT_IMAGE: Technique = technique(PERSISTENCE, "T1525", "Implant Internal Image", None);
+    /// What others pay for is used.
+    pub const RESOURCE_HIJACKING: Technique = technique(IMPACT, "T1496", "Resource Hijacking", None);
+    /// A service is ended.
+    pub const SERVICE_STOP: Technique = technique(IMPACT, "T1489", "Service Stop", None);
 }
 
 /// Why a rule fires: what is the same for every detection of one reason.

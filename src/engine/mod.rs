@@ -9,6 +9,7 @@ use crate::baseline::{Containers, Due, Episodes, Learning, Seed, id};
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
+use crate::detect::traffic::Traffic;
 use crate::detect::{Context, Detection, Scope};
 use crate::enrich::{self, Verdict};
 use crate::image::Reference;
@@ -70,6 +71,7 @@ pub struct Engine {
     containers: Containers,
     restarts: Restarts,
     resources: Resources,
+    traffic: Traffic,
     memo: Memo,
     learning: One<Learning>,
     episodes: Episodes,
@@ -103,6 +105,7 @@ impl Engine {
             containers: Containers::new(loaded.policy.limits.workloads, seed),
             restarts: Restarts::new(&loaded.policy, seed),
             resources: Resources::new(&loaded.policy, seed),
+            traffic: Traffic::new(&loaded.policy, seed),
             episodes: Episodes::new(loaded.policy.limits.workloads, seed),
             memo: Memo::new(seed),
             loaded,
@@ -123,6 +126,7 @@ impl Engine {
         (self.shape, self.own) = shape(&loaded);
         self.images.set_policy(&loaded.policy);
         self.restarts.set_policy(&loaded.policy);
+        self.traffic.set_policy(&loaded.policy);
         self.memo.clear();
         self.loaded = loaded;
     }
@@ -322,9 +326,13 @@ impl Engine {
             let before = judgement.detections.len();
             let context = Context { policy, at, readiness, workload: observation.workload.id() };
             let image = self.images.judge(observation, context, &mut judgement.detections);
+            if !observation.images.is_empty() {
+                self.resources.see_images(observation, context);
+            }
             if !observation.facts.is_empty() && !self.clock.is_doubted() {
                 self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
+                self.traffic.judge(observation, context, &mut judgement.detections);
             }
             let found = judgement.detections.len() > before;
             if judgement.shown.is_none() || (found && before == 0) {

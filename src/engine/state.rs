@@ -13,6 +13,12 @@ macro_rules! table {
             Section::Digests => $($borrow)+ $engine.images.digests.tags,
             Section::Episodes => $($borrow)+ $engine.episodes.running,
             Section::Alerts => $($borrow)+ $engine.episodes.hour,
+            Section::Restarts => $($borrow)+ $engine.restarts.memory.workloads,
+            Section::Namespaces => $($borrow)+ $engine.restarts.memory.namespaces,
+            Section::Counters => $($borrow)+ $engine.restarts.memory.counters,
+            Section::Containers => $($borrow)+ $engine.containers.table,
+            Section::Gauges => $($borrow)+ $engine.resources.gauges,
+            Section::Novelties => $($borrow)+ $engine.resources.known,
         }
     };
 }
@@ -176,7 +182,7 @@ mod tests {
         engine.keep_dirty(Section::Episodes, 7);
         assert_eq!(take(&mut engine, &mut all), 1);
         see(&mut engine, "ghcr.io/acme/app-7", 1_006_001);
-        assert_eq!(take(&mut engine, &mut all), 1, "the progress of learning alone");
+        assert_eq!(take(&mut engine, &mut all), 3, "learning, and what is new to the workload and to its container");
     }
 
     #[test]

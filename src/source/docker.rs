@@ -202,7 +202,7 @@ fn container<'a>(fields: &Fields<'a, '_>, id: &Text<'a>) -> (Workload<'a>, Vec<I
 
 /// The pod of a container that the kubelet named: `k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT`, by dockershim and
 /// cri-dockerd. They set the labels `io.kubernetes.…` too, but an image can bring these.
-fn of_kubernetes<'a>(name: &Text<'a>) -> Option<(Workload<'a>, Text<'a>)> {
+pub(super) fn of_kubernetes<'a>(name: &Text<'a>) -> Option<(Workload<'a>, Text<'a>)> {
     let bytes = name.as_bytes();
     let rest = bytes.strip_prefix(b"k8s_")?;
     let mut ends = rest.iter().zip(4..).filter(|(byte, _)| **byte == b'_').map(|(_, at)| at);
@@ -261,8 +261,8 @@ fn image_kind(action: &[u8]) -> &'static str {
 pub(super) mod testing {
     use super::*;
     use crate::record::Scanner;
-    use crate::source::Usage;
     use crate::source::keys::RECORD;
+    use crate::source::{Flow, Lookup, Usage};
 
     /// Everything in the observations, one line each: source, kind, time, workload, and each image as `reference`,
     /// `(container)` and digest.
@@ -271,7 +271,7 @@ pub(super) mod testing {
     }
 
     fn line(observation: &Observation<'_>) -> String {
-        let Observation { source, kind, time, workload, images, facts, container: _ } = observation;
+        let Observation { source, kind, time, workload, images, facts, container: _, address: _ } = observation;
         let Workload { cluster, namespace, kind: owner, name } = workload;
         let time = time.map_or("-".to_owned(), |time| format!("{}.{:09}", time.sec, time.nanos));
         let mut line = format!("{} {kind} {time} {cluster}/{namespace}/{owner}/{name}", source.as_str());
@@ -312,9 +312,30 @@ pub(super) mod testing {
             }
             Fact::Rollout => "rollout".into(),
             Fact::NodeChange { node } => format!("node {node}"),
-            Fact::Usage(Usage { instance, metric, amount, limit }) => {
+            Fact::Usage(Usage { instance, part, metric, amount, limit }) => {
+                let amount = amount.map_or(String::new(), |amount| format!(" {amount:?}"));
                 let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
-                format!("{} {instance} {amount:?}{limit}", metric.as_str())
+                format!("{} {instance}/{part}{amount}{limit}", metric.as_str())
+            }
+            Fact::Flow(flow) => {
+                let Flow { name, address, port, protocol, progress, sent, received, seconds, .. } = flow;
+                let name = name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+                let address = address.map_or("-".into(), |address| address.to_string());
+                let mut line = format!("flow {address}:{port}/{}{name} {progress:?}", protocol.as_str());
+                for (what, number) in [("sent", *sent), ("received", *received)] {
+                    line += &number.map_or(String::new(), |number| format!(" {what} {number}"));
+                }
+                line += &seconds.map_or(String::new(), |seconds| format!(" {seconds} s"));
+                for (what, text) in [("service", &flow.service), ("id", &flow.id), ("alert", &flow.alert)] {
+                    line += &text.as_ref().map_or(String::new(), |text| format!(" {what} {text}"));
+                }
+                line + &flow.start.map_or(String::new(), |start| format!(" from {start}"))
+            }
+            Fact::Lookup(Lookup { name, kind, answers, not_found }) => {
+                let kind = kind.as_ref().map_or(String::new(), |kind| format!(" {kind}"));
+                let found = not_found.map_or("", |not| if not { " not found" } else { " found" });
+                let answers: String = answers.iter().map(|answer| format!(" {answer}")).collect();
+                format!("lookup {name}{kind}{found}{answers}")
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What an observation says beside its images: what happened to containers, and what they use.
 
+use super::flow::{Flow, Lookup};
 use crate::record::Text;
 use crate::time::Time;
 
@@ -56,6 +57,10 @@ pub enum Fact<'a> {
     },
     /// How much a container or a pod uses.
     Usage(Usage<'a>),
+    /// The workload, or something at its address, has connected to something, or has tried to.
+    Flow(Flow<'a>),
+    /// The workload has asked for a name.
+    Lookup(Lookup<'a>),
 }
 
 impl Fact<'_> {
@@ -76,9 +81,11 @@ impl Fact<'_> {
             }
             Self::Rollout => Fact::Rollout,
             Self::NodeChange { node } => Fact::NodeChange { node: node.into_owned() },
-            Self::Usage(Usage { instance, metric, amount, limit }) => {
-                Fact::Usage(Usage { instance: instance.into_owned(), metric, amount, limit })
+            Self::Usage(usage) => {
+                Fact::Usage(Usage { instance: usage.instance.into_owned(), part: usage.part.into_owned(), ..usage })
             }
+            Self::Flow(flow) => Fact::Flow(flow.into_owned()),
+            Self::Lookup(lookup) => Fact::Lookup(lookup.into_owned()),
         }
     }
 }
@@ -86,13 +93,15 @@ impl Fact<'_> {
 /// How much of a resource something uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage<'a> {
-    /// What of the workload is measured: the container's id, or the pod and the container. Samples of one instance are
-    /// compared with each other.
+    /// What of the workload is measured: the container's id, or the pod. Samples of one instance are compared with each
+    /// other.
     pub instance: Text<'a>,
+    /// What of the instance: the pod's container, or the network interface; empty for the whole.
+    pub part: Text<'a>,
     /// What is measured.
     pub metric: Metric,
-    /// How much.
-    pub amount: Amount,
+    /// How much; none when the record says the limit alone.
+    pub amount: Option<Amount>,
     /// The most that it may use, in the unit of the metric, where the record says it.
     pub limit: Option<f64>,
 }
@@ -125,13 +134,17 @@ impl Metric {
 pub enum Amount {
     /// The use at the time.
     Level(f64),
+    /// The use at the time, in bytes, of which only the lowest 32 bits are there.
+    LowBits(u32),
     /// The sum since the beginning, in core seconds or bytes; a smaller one than before has begun anew.
     Total(f64),
-    /// A sum of which only the lowest 32 bits are there, in units of so many core seconds or bytes.
-    Wrapping {
-        /// The bits.
-        value: u32,
-        /// What one unit is.
-        unit: f64,
+    /// The sum since the beginning, rounded to so much.
+    Rounded {
+        /// The sum.
+        total: f64,
+        /// What its last digit stands for.
+        step: f64,
     },
+    /// The lowest 32 bits of a sum of processor time, in microseconds or in nanoseconds: the record does not say which.
+    Ticks(u32),
 }

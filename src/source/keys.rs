@@ -119,6 +119,24 @@ keys! {
         OTEL_MESSAGE_OBJECT = "/message/object",
         OTEL_BODY_VERSION = "/body/apiVersion",
         OTEL_BODY_OBJECT = "/body/object",
+        // What containers use: Fluent Bit's `docker`, `docker stats`, Docker's API, the kubelet, series.
+        USED_CPU = "/cpu_used",
+        USED_MEMORY = "/mem_used",
+        USED_MEMORY_LIMIT = "/mem_limit",
+        STATS_ID = "/ID",
+        STATS_CONTAINER = "/Container",
+        STATS_NAME = "/Name",
+        STATS_CPU = "/CPUPerc",
+        STATS_MEMORY = "/MemUsage",
+        STATS_NETWORK = "/NetIO",
+        API_READ = "/read",
+        API_CPU = "/cpu_stats/cpu_usage/total_usage",
+        API_MEMORY = "/memory_stats/usage",
+        API_MEMORY_LIMIT = "/memory_stats/limit",
+        API_INACTIVE = "/memory_stats/stats/inactive_file",
+        API_TOTAL_INACTIVE = "/memory_stats/stats/total_inactive_file",
+        KUBELET_POD = "/podRef",
+        KUBELET_PODS = "/pods/*",
     }
 }
 

@@ -379,7 +379,7 @@ impl<'a> Request<'a> {
 
 /// The observation with texts of its own.
 fn owned<'b>(found: Observation<'_>) -> Observation<'b> {
-    let Observation { source, kind, time, workload, container, images, facts } = found;
+    let Observation { source, kind, time, workload, container, address, images, facts } = found;
     let Workload { cluster, namespace, kind: of, name } = workload;
     let workload = Workload {
         cluster: cluster.into_owned(),
@@ -401,6 +401,7 @@ fn owned<'b>(found: Observation<'_>) -> Observation<'b> {
         time,
         workload,
         container: container.map(Text::into_owned),
+        address,
         images: images.into_iter().map(image).collect(),
         facts: facts.into_iter().map(Fact::into_owned).collect(),
     }

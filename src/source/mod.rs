@@ -1,14 +1,18 @@
 //! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
 
+mod cadvisor;
 mod container_log;
 mod containerd;
 mod crio;
 mod docker;
+mod docker_stats;
 pub(crate) mod envelope;
 mod fact;
 mod falco;
+mod flow;
 pub(crate) mod keys;
 mod kube_state_metrics;
+mod kubelet;
 mod kubernetes_audit;
 mod kubernetes_event;
 mod kubernetes_object;
@@ -19,12 +23,14 @@ mod status;
 mod swarm;
 mod tetragon;
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use crate::record::{Fields, Scanner, Shape, Text};
 use crate::time::Time;
 
 pub use fact::{Amount, Fact, Metric, Usage};
+pub use flow::{Flow, Lookup, Progress, Protocol};
 
 /// What a record says: mostly one thing.
 pub type Observations<'a> = Vec<Observation<'a>>;
@@ -42,6 +48,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         .or_else(|| swarm::observe(fields, reader))
         .or_else(|| kubernetes_audit::observe(fields, reader))
         .or_else(|| kubernetes_event::observe(fields, reader))
+        .or_else(|| cadvisor::observe(fields, reader))
         .or_else(|| kube_state_metrics::observe(fields, reader))
         .or_else(|| falco::observe(fields, reader))
         .or_else(|| tetragon::observe(fields, reader))
@@ -49,6 +56,8 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         .or_else(|| crio::observe(fields, reader))
         .or_else(|| opentelemetry::observe(fields, reader))
         .or_else(|| kubernetes_object::observe(fields, reader))
+        .or_else(|| docker_stats::observe(fields, reader))
+        .or_else(|| kubelet::observe(fields, reader))
 }
 
 /// The time that a record itself carries, whatever it is a record of: what a host without a clock takes for the
@@ -139,6 +148,12 @@ pub enum Source {
     Tetragon,
     /// Kubernetes events by OpenTelemetry.
     OpenTelemetry,
+    /// What containers of Docker use.
+    DockerStats,
+    /// What pods use, by the kubelet.
+    Kubelet,
+    /// Series of cAdvisor as logs.
+    Cadvisor,
 }
 
 impl Source {
@@ -158,6 +173,9 @@ impl Source {
             Self::Falco => "falco",
             Self::Tetragon => "tetragon",
             Self::OpenTelemetry => "opentelemetry",
+            Self::DockerStats => "docker-stats",
+            Self::Kubelet => "kubelet",
+            Self::Cadvisor => "cadvisor",
         }
     }
 }
@@ -176,6 +194,9 @@ pub struct Observation<'a> {
     /// The runtime's id of the one container that it is about: 64 hexadecimal digits or the first 12 of them, or how
     /// many more a source has. Two are of the same container when their first 12 are the same.
     pub container: Option<Text<'a>>,
+    /// The address of the workload, where the record has it: sources that know addresses alone learn from those that
+    /// know whose they are as well.
+    pub address: Option<IpAddr>,
     /// The images that it names.
     pub images: Vec<Image<'a>>,
     /// What else it says.
@@ -186,7 +207,16 @@ impl<'a> Observation<'a> {
     /// An observation that says nothing yet but what happened to whom.
     #[must_use]
     pub fn new(source: Source, kind: &'static str, workload: Workload<'a>) -> Self {
-        Self { source, kind, time: None, workload, container: None, images: Vec::new(), facts: Vec::new() }
+        Self {
+            source,
+            kind,
+            time: None,
+            workload,
+            container: None,
+            address: None,
+            images: Vec::new(),
+            facts: Vec::new(),
+        }
     }
 }
 

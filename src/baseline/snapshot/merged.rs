@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{Entry, Kept, Reader, Restored, Section, shard, write_section};
+use crate::baseline::containers::Container;
 use crate::baseline::digests::History;
 use crate::baseline::episodes::{Hour, Running};
+use crate::baseline::gauge::Gauge;
 use crate::baseline::learning::Learning;
 use crate::baseline::names::Name;
+use crate::baseline::restarts::{Counter, Series, Together};
+use crate::detect::resource::Known;
 use crate::time::Time;
 
 macro_rules! merged {
@@ -48,6 +52,12 @@ merged! {
     digests = Digests: History;
     episodes = Episodes: Running;
     alerts = Alerts: Hour;
+    restarts = Restarts: Series;
+    namespaces = Namespaces: Together;
+    counters = Counters: Counter;
+    containers = Containers: Container;
+    gauges = Gauges: Gauge;
+    novelties = Novelties: Known;
 }
 
 impl Merged {
