@@ -17,6 +17,8 @@ use crate::source::{Observation, Source, Workload, keys};
 pub struct Answer {
     /// Where the record is from: its time is read by that.
     pub source: Source,
+    /// The id of the workload: one whose episode may have ended is judged.
+    pub workload: u64,
     /// The enrichment of a clean record; of a detection that goes on, what of it stands before the count.
     pub enrichment: Box<[u8]>,
     /// The detection, where there is one.

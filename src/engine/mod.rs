@@ -5,12 +5,12 @@ mod memo;
 mod state;
 
 use crate::baseline::snapshot::One;
-use crate::baseline::{Containers, Due, Episodes, Learning, Seed, id};
+use crate::baseline::{About, Containers, Due, Ended, Episodes, Learning, Readiness, Seed, id};
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
 use crate::detect::traffic::Traffic;
-use crate::detect::{Context, Detection, Scope};
+use crate::detect::{Context, Detection, Scope, State, whom};
 use crate::enrich::{self, Verdict};
 use crate::image::Reference;
 use crate::policy::{Enrich, Excuse, Loaded, Policy};
@@ -87,6 +87,8 @@ pub struct Engine {
 struct Judgement<'a> {
     observations: Observations<'a>,
     detections: Vec<Detection>,
+    /// The id of the last observation's workload.
+    workload: u64,
     /// The observation to show, and in it the image.
     shown: Option<(usize, Option<(Place, usize)>)>,
     error: Option<String>,
@@ -219,6 +221,9 @@ impl Engine {
         let at = clock.see(source::own_time(answer.source, &fields), time);
         let mut learning = *self.learning;
         learning.see(at);
+        if answer.again.is_none() && self.episodes.may_have_ended(answer.workload, at) {
+            return None;
+        }
         let mut outcome = Outcome::Clean;
         let mut count = None;
         if let Some(again) = &answer.again {
@@ -258,7 +263,9 @@ impl Engine {
         }
         let source = observation.source;
         let answer = match (outcome, &*judgement.detections) {
-            (Outcome::Clean, _) => Answer { source, enrichment: self.written.as_slice().into(), again: None },
+            (Outcome::Clean, []) => {
+                Answer { source, workload: judgement.workload, enrichment: self.written.as_slice().into(), again: None }
+            }
             (Outcome::Suppressed, [detection])
                 if memo::lasts(detection) && detection.suppressed.as_deref() == Some(COOLDOWN) =>
             {
@@ -279,7 +286,12 @@ impl Engine {
                     episode: episode(detection, workload),
                     rest: around.1.into(),
                 };
-                Answer { source, enrichment: around.0.into(), again: Some(Box::new(again)) }
+                Answer {
+                    source,
+                    workload: judgement.workload,
+                    enrichment: around.0.into(),
+                    again: Some(Box::new(again)),
+                }
             }
             _ => return,
         };
@@ -325,6 +337,7 @@ impl Engine {
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
             let context = Context { policy, at, readiness, workload: observation.workload.id() };
+            judgement.workload = context.workload;
             let image = self.images.judge(observation, context, &mut judgement.detections);
             if !observation.images.is_empty() {
                 self.resources.see_images(observation, context);
@@ -342,9 +355,12 @@ impl Engine {
                 let place = image.and_then(|(place, _)| self.images.judged(place));
                 let reference = place.and_then(|judged| judged.reference());
                 for detection in judgement.detections.iter_mut().skip(before) {
-                    settle(detection, observation, reference, at, &self.loaded, &mut self.episodes);
+                    settle(detection, observation, reference, context, &self.loaded, &mut self.episodes);
                 }
             }
+            let alerts = &self.loaded.policy.alerts;
+            let ended = self.episodes.end(context.workload, at, alerts).into_iter();
+            judgement.detections.extend(ended.map(|ended| closed(ended, observation, readiness)));
         }
         judgement.observations = observations;
         judgement
@@ -355,9 +371,9 @@ impl Engine {
         let detections = &judgement.detections;
         let (outcome, name) = if judgement.observations.is_empty() && judgement.error.is_some() {
             (Outcome::Skipped, "skipped")
-        } else if detections.iter().any(|detection| detection.suppressed.is_none()) {
+        } else if detections.iter().any(Detection::counts) {
             (Outcome::Match, "match")
-        } else if detections.is_empty() {
+        } else if detections.iter().all(|detection| detection.episode.state == State::Closed) {
             (Outcome::Clean, "clean")
         } else {
             (Outcome::Suppressed, "suppressed")
@@ -420,16 +436,27 @@ fn episode(detection: &Detection, workload: &Workload<'_>) -> u64 {
     ])
 }
 
+/// The detection that tells the end of an episode.
+fn closed(ended: Ended, observation: &Observation<'_>, readiness: Readiness) -> Detection {
+    let Ended { about: About { rule, reason }, episode, last } = ended;
+    let last = Time::from_sec(last).to_string();
+    let message =
+        format!("{}: {} is over; it was seen {} times", whom(&observation.workload), reason.id, episode.count);
+    let mut detection = Detection::new(rule, reason, message).with("last_seen", last);
+    (detection.episode, detection.baseline) = (episode, readiness);
+    detection
+}
+
 /// Decides whether a detection counts: excuses first, then its episode.
 fn settle(
     detection: &mut Detection,
     observation: &Observation<'_>,
     image: Option<&Reference>,
-    at: Time,
+    context: Context<'_>,
     loaded: &Loaded,
     episodes: &mut Episodes,
 ) {
-    let workload = &observation.workload;
+    let (workload, at) = (&observation.workload, context.at);
     let excused = loaded.policy.excuse(workload, image, detection.rule, detection.reason.id, at);
     if let Some(excused) = &excused
         && excused.action == Excuse::Downgrade
@@ -443,7 +470,9 @@ fn settle(
         detection.suppressed = Some(excused.cause.into());
     }
     let subject = episode(detection, workload);
-    let (episode, due) = episodes.see(subject, at, &loaded.policy.alerts, detection.suppressed.is_some());
+    let about = About { rule: detection.rule, reason: detection.reason };
+    let whose = (context.workload, about);
+    let (episode, due) = episodes.see(subject, whose, at, &loaded.policy.alerts, detection.suppressed.is_some());
     detection.episode = episode;
     if detection.suppressed.is_none() {
         detection.suppressed = match due {
