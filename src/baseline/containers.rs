@@ -82,8 +82,10 @@ impl Containers {
     ///
     /// Sources that know a container by its id alone (the runtime's events, its statistics) would otherwise see another
     /// workload after each restart.
-    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) {
-        let Some((key, whole)) = observation.container.as_ref().and_then(|id| self.key(id)) else { return };
+    ///
+    /// Says whether the observation's workload is another one now.
+    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) -> bool {
+        let Some((key, whole)) = observation.container.as_ref().and_then(|id| self.key(id)) else { return false };
         let said = quality(&observation.workload);
         let Some(place) = self.table.find(key) else {
             // A name that is no better than the id itself is learned only with something to remember.
@@ -91,20 +93,22 @@ impl Containers {
                 let workload = names(&observation.workload);
                 self.table.put(key, Container { workload, seen: at, whole, ..Container::default() });
             }
-            return;
+            return false;
         };
-        let Some(known) = self.table.at_mut(place) else { return };
+        let Some(known) = self.table.at_mut(place) else { return false };
         known.seen = known.seen.max(at);
         known.whole = known.whole.max(whole);
         let [cluster, namespace, kind, name] = &known.workload;
         let owned = |bytes: &[u8]| Text::from(bytes.to_vec());
         let remembered =
             Workload { cluster: owned(cluster), namespace: owned(namespace), kind: owned(kind), name: owned(name) };
-        if quality(&remembered) > said {
+        let is_better = quality(&remembered) > said;
+        if is_better {
             observation.workload = remembered;
         } else if said > quality(&remembered) {
             known.workload = names(&observation.workload);
         }
+        is_better
     }
 
     /// What is known of the container of an observation.
