@@ -11,6 +11,7 @@
 //! [#617]: https://github.com/kubernetes-monitoring/kubernetes-mixin/issues/617
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use super::{Context, Detection, Severity, whom};
 use crate::baseline::{
@@ -129,7 +130,7 @@ impl Restarts {
             return;
         }
         let workload = &observation.workload;
-        let who = whom(workload);
+        let who = LazyCell::new(|| whom(workload));
         let at = context.at.sec;
         let cause = self.node.as_ref().filter(|(_, until)| at <= *until).map(|(name, _)| format!("node: {name}"));
         let Some(series) = self.memory.workload(context.workload, workload, &self.windows, at) else { return };
@@ -152,12 +153,12 @@ impl Restarts {
         }
         if let Some(since) = told.waiting_since.filter(|since| at - since >= CRASH_LOOP) {
             let minutes = (at - since) / 60;
-            let message = format!("{who} has been crash-looping for {minutes} minutes");
+            let message = format!("{} has been crash-looping for {minutes} minutes", *who);
             let detection = detection(&reasons::CRASH_LOOP, message);
             found.push(detection.with("since", Time::from_sec(since).to_string()).with("seconds", (at - since) as f64));
         }
         if let Some((kills, seconds)) = told.kills {
-            let message = format!("{who} ran out of memory {kills} times within {}", span(seconds));
+            let message = format!("{} ran out of memory {kills} times within {}", *who, span(seconds));
             let detection = detection(&reasons::OUT_OF_MEMORY, message);
             found.push(detection.with("observed", f64::from(kills)).with("window_seconds", seconds as f64));
         }

@@ -201,11 +201,11 @@ mod tests {
         let (time, project) = (1_767_225_600 + second * 60, ["shop", "media"][usize::from(container / 3 % 2)]);
         let digest = second % 2;
         match kind {
-            0 | 1 => format!(
-                r#"{{"Type":"container","Action":"{}","Actor":{{"ID":"f{container}","Attributes":{{"image":"{image}","name":"n{container}","com.docker.compose.project":"{project}","com.docker.compose.service":"s","exitCode":"1","execID":"{second}"}}}},"time":{time},"timeNano":{time}000000000}}"#,
-                ["exec_start: sh", "die"][usize::from(kind)],
+            0 | 1 | 6 | 7 => format!(
+                r#"{{"Type":"container","Action":"{}","Actor":{{"ID":"{container:012x}","Attributes":{{"image":"{image}","name":"n{container}","com.docker.compose.project":"{project}","com.docker.compose.service":"s","exitCode":"1","execID":"{second}"}}}},"time":{time},"timeNano":{time}000000000}}"#,
+                ["exec_start: sh", "die", "", "", "", "", "start", "kill"][usize::from(kind)],
             ),
-            2 => format!(r#"{{"status":"start","id":"f{container}","from":"{image}","time":{time}}}"#),
+            2 => format!(r#"{{"status":"start","id":"{container:012x}","from":"{image}","time":{time}}}"#),
             3 => format!(
                 r#"{{"time":"x","log":"line {second}\n","kubernetes":{{"pod_name":"p{container}","namespace_name":"{project}","container_image":"{image}","container_hash":"{image}@sha256:{digest}"}}}}"#
             ),
@@ -220,7 +220,7 @@ mod tests {
         #[test]
         fn memory_changes_nothing(
             policy in prop::sample::select(&POLICIES[..]),
-            records in prop::collection::vec((0..6_u8, 0..6_u8, 0..180_i64, any::<bool>()), 1..120),
+            records in prop::collection::vec((0..8_u8, 0..6_u8, 0..180_i64, any::<bool>()), 1..120),
         ) {
             let engine = || Engine::new(load(policy).unwrap(), [1, 2]);
             let (mut with, mut without) = (engine(), engine());
@@ -251,6 +251,19 @@ mod tests {
         assert_eq!(outcomes[..2], [Outcome::Clean, Outcome::Match]);
         assert!(outcomes[2..].chunks(2).all(|pair| pair == [Outcome::Clean, Outcome::Suppressed]));
         assert_eq!(engine.memo.hits, 3 + 2);
+    }
+
+    #[test]
+    fn what_is_counted_is_remembered() {
+        let mut engine = Engine::new(load(POLICIES[0]).unwrap(), [1, 2]);
+        let (mut out, mut counted) = (Vec::new(), Vec::new());
+        for second in 0..4 {
+            out.clear();
+            engine.inspect(record(1, 0, second).as_bytes(), None, &mut out);
+            counted.push(String::from_utf8_lossy(&out).contains("restart-rate"));
+        }
+        assert_eq!(engine.memo.hits, 3);
+        assert_eq!(counted, [false, false, true, true]);
     }
 
     #[test]
