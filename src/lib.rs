@@ -17,6 +17,9 @@
 //! # Ok::<(), String>(())
 //! ```
 
+// The macro that numbers the members of a shape takes a step for each.
+#![recursion_limit = "256"]
+
 pub mod baseline;
 pub mod detect;
 pub mod engine;

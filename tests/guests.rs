@@ -5,6 +5,7 @@
 // Clippy knows a test by its attribute, and not what only tests call.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -238,6 +239,61 @@ mod fluent_bit {
     #[ignore = "takes a while"]
     fn a_million_mutated_records_come_back() {
         run_mutated(1_000_000);
+    }
+
+    /// Deaths, starts, counters and measures of ten thousand workloads, an hour of them a pass.
+    fn run_workloads(records: u32) {
+        let mut guest = fluent_bit();
+        let mut batch = String::new();
+        let mut warm = 0;
+        for number in 0..records {
+            let workload = number.wrapping_mul(2_654_435_761) % 10_000;
+            let second = 1_790_000_000 + u64::from(number) * 36 / 100;
+            let _ = match number % 4 {
+                0 => writeln!(
+                    batch,
+                    r#"{{"Type":"container","Action":"die","Actor":{{"ID":"{workload:064x}","Attributes":{{"exitCode":"1","image":"a/b:{}","name":"w{workload}"}}}},"time":{second}}}"#,
+                    number % 7
+                ),
+                1 => writeln!(
+                    batch,
+                    r#"{{"name":"kube_pod_container_status_restarts_total","timestamp":{second},"kind":"absolute","counter":{{"value":{}}},"tags":{{"namespace":"n{}","pod":"w{workload}-78945dccd8-hvr55","uid":"u{workload}","container":"c"}}}}"#,
+                    number / 1_000_000,
+                    workload % 100
+                ),
+                2 => writeln!(
+                    batch,
+                    r#"{{"id":"{workload:012x}","name":"w{workload}","cpu_used":{},"mem_used":{},"mem_limit":4294963200,"time":{second}}}"#,
+                    number % 1000 * 100_000,
+                    5_000_000 + number % 1000
+                ),
+                _ => writeln!(
+                    batch,
+                    r#"{{"Type":"container","Action":"start","Actor":{{"ID":"{workload:064x}","Attributes":{{"image":"a/b:{}","name":"w{workload}"}}}},"time":{second}}}"#,
+                    number % 7
+                ),
+            };
+            if batch.len() > 1 << 20 {
+                guest.inspect(batch.as_bytes(), None).unwrap();
+                batch.clear();
+            }
+            if number == records / 5 {
+                warm = guest.memory_bytes();
+            }
+        }
+        assert!(guest.memory_bytes() <= 64 << 20, "{} bytes", guest.memory_bytes());
+        assert!(guest.memory_bytes() <= warm + (1 << 20), "from {warm} to {} bytes", guest.memory_bytes());
+    }
+
+    #[test]
+    fn ten_thousand_workloads_fit() {
+        run_workloads(100_000);
+    }
+
+    #[test]
+    #[ignore = "takes a while"]
+    fn ten_million_records_of_ten_thousand_workloads_fit() {
+        run_workloads(10_000_000);
     }
 
     #[test]

@@ -192,7 +192,7 @@ fn techniques(detections: &[Detection]) -> Vec<Technique> {
 
 /// The detection that a form with room for one shows: of those that count the one with the highest score.
 fn primary(detections: &[Detection]) -> Option<&Detection> {
-    detections.iter().rev().max_by_key(|detection| (detection.suppressed.is_none(), detection.score))
+    detections.iter().rev().max_by_key(|detection| (detection.counts(), detection.score))
 }
 
 /// The digest in the registry, when that is what was observed.

@@ -45,7 +45,7 @@ fn write_finding(found: &Detection, verdict: &Verdict<'_, '_>, object: &mut Writ
     write_number(milliseconds as f64, object.name("time"));
     // 1 is New, 3 is Suppressed.
     object.number("status_id", if found.suppressed.is_some() { 3.0 } else { 1.0 });
-    object.name("is_alert").extend_from_slice(if found.suppressed.is_none() { b"true" } else { b"false" });
+    object.name("is_alert").extend_from_slice(if found.counts() { b"true" } else { b"false" });
     object.number("confidence_score", f64::from(found.score));
     object.text("message", &found.message);
     let mut metadata = Writer::object(object.name("metadata"));

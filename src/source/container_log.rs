@@ -11,7 +11,7 @@
 
 use super::docker::is_image_id;
 use super::object::Images;
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, bare, keys, owner};
+use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, address, bare, keys, owner};
 use crate::record::{Fields, Key, Text};
 
 /// What an observation of a line is called.
@@ -27,7 +27,8 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _: &mut Reader) -> Option<Observatio
         return None;
     };
     let container = first(fields, ids).and_then(|id| bare(&id));
-    Some(Observations::from_iter([Observation { container, ..observation(workload, images) }]))
+    let address = address::own(fields.text(keys::KUBERNETES_POD_IP).and_then(|ip| address::parse(ip.as_bytes())));
+    Some(Observations::from_iter([Observation { container, address, ..observation(workload, images) }]))
 }
 
 /// The observation of a line. A runtime that has forgotten an image's name gives its ID instead, which names nothing.
@@ -111,7 +112,7 @@ fn docker<'a>(fields: &Fields<'a, '_>) -> Option<(Workload<'a>, Option<Image<'a>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::docker::testing::container;
+    use crate::source::docker::testing::{addresses, container};
     use crate::source::object::tests::told;
 
     #[rstest::rstest]
@@ -203,6 +204,14 @@ mod tests {
     #[case::wrong_types(r#"{"kubernetes":{"pod_name":"p","docker_id":7,"container_id":[]}}"#, None)]
     fn ids_of_containers(#[case] record: &str, #[case] expected: Option<&str>) {
         assert_eq!(container(observe, record).as_deref(), expected);
+    }
+
+    #[rstest::rstest]
+    #[case::pod_ip(r#"{"kubernetes":{"pod_name":"p","pod_ip":"10.1.0.60","pod_ips":["10.1.0.60"]}}"#, &["10.1.0.60"])]
+    #[case::none_yet(r#"{"kubernetes":{"pod_name":"p","pod_ip":""}}"#, &[])]
+    #[case::wrong_type(r#"{"kubernetes":{"pod_name":"p","pod_ip":{"a":1}}}"#, &[])]
+    fn addresses_of_pods(#[case] record: &str, #[case] expected: &[&str]) {
+        assert_eq!(addresses(observe, record), expected);
     }
 
     #[rstest::rstest]

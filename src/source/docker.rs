@@ -350,6 +350,17 @@ pub(super) mod testing {
         observe(&fields, &mut Reader::default()).map(|observations| show(&observations))
     }
 
+    /// The addresses of the workloads in what a source sees in a record.
+    pub fn addresses(
+        observe: for<'a> fn(&Fields<'a, '_>, &mut Reader) -> Option<Observations<'a>>,
+        record: &str,
+    ) -> Vec<String> {
+        let mut scanner = Scanner::default();
+        let fields = scanner.scan(&RECORD, record.as_bytes()).unwrap();
+        let observations = observe(&fields, &mut Reader::default()).unwrap_or_default();
+        observations.iter().filter_map(|observation| Some(observation.address?.to_string())).collect()
+    }
+
     /// The id of the container that the first observation of a record is about.
     pub fn container(
         observe: for<'a> fn(&Fields<'a, '_>, &mut Reader) -> Option<Observations<'a>>,

@@ -72,6 +72,7 @@ keys! {
         KUBERNETES_IMAGE_ID = "/kubernetes/container_image_id",
         KUBERNETES_DOCKER_ID = "/kubernetes/docker_id",
         KUBERNETES_CONTAINER_ID = "/kubernetes/container_id",
+        KUBERNETES_POD_IP = "/kubernetes/pod_ip",
         CONTAINER_ID = "/container_id",
         CONTAINER_NAME = "/container_name",
         IMAGE = "/image",
@@ -137,6 +138,22 @@ keys! {
         API_TOTAL_INACTIVE = "/memory_stats/stats/total_inactive_file",
         KUBELET_POD = "/podRef",
         KUBELET_PODS = "/pods/*",
+        // Networks: what tells the formats apart. Their sources scan for the rest.
+        FLOW = "/flow",
+        HUBBLE_VERDICT = "/verdict",
+        HUBBLE_ADDRESSES = "/IP",
+        ZEEK_ORIGINATOR = "/id.orig_h",
+        ZEEK_ORIGINATOR_UNDERSCORE = "/id_orig_h",
+        EVENT_TYPE = "/event_type",
+        SOURCE_IP = "/src_ip",
+        DESTINATION_IP = "/dest_ip",
+        FIREWALL_NAME = "/firewall_name",
+        EVENT = "/event",
+        VPC_SOURCE = "/srcaddr",
+        VPC_DESTINATION = "/dstaddr",
+        CONNTRACK_SOURCE = "/orig.ip.saddr",
+        CONNTRACK_SOURCE_TEXT = "/orig.ip.saddr.str",
+        CONNTRACK_ORIGINAL = "/orig",
     }
 }
 

@@ -319,6 +319,7 @@ impl<'a> Request<'a> {
         };
         Some(Observation {
             time: self.time,
+            address: object.address.filter(|_| is_pod),
             images: object.images,
             facts,
             ..Observation::new(Source::KubernetesAudit, kind, workload)

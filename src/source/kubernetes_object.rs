@@ -88,6 +88,7 @@ fn one<'a>(
     }
     let workload = object.workload(true);
     // What is gone runs nothing.
+    let address = object.address.filter(|_| verb != Verb::Delete);
     let (images, facts) = match verb {
         Verb::Delete => (Images::new(), Vec::new()),
         _ if object.is_pod() => (std::mem::take(&mut object.images), object.pod_facts()),
@@ -97,6 +98,7 @@ fn one<'a>(
         _ => (object.images, Vec::new()),
     };
     Some(Observation {
+        address,
         images,
         facts,
         ..Observation::new(source, noun.map_or(OTHER, |noun| noun.verb(verb)), workload)
@@ -106,6 +108,7 @@ fn one<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::docker::testing::addresses;
     use crate::source::object::tests::told;
 
     const POD: &str = r#""metadata":{"name":"web-78945dccd8-hvr55","namespace":"shop","creationTimestamp":"2020-01-01",
@@ -205,6 +208,21 @@ mod tests {
     fn objects(#[case] record: &str, #[case] expected: &[&str]) {
         let record = record.replace("POD", POD).replace("EVENT", EVENT);
         assert_eq!(told(observe, &record).unwrap(), expected);
+    }
+
+    #[rstest::rstest]
+    #[case::pod("ADDED", r#""podIP":"10.1.0.60","podIPs":[{"ip":"10.1.0.60"},{"ip":"2001:db8::60"}]"#, "", &["10.1.0.60"])]
+    #[case::list_alone("MODIFIED", r#""podIPs":[{},{"ip":"2001:db8::60"}]"#, "", &["2001:db8::60"])]
+    #[case::pending("ADDED", r#""phase":"Pending""#, "", &[])]
+    #[case::gone("DELETED", r#""podIP":"10.1.0.60""#, "", &[])]
+    #[case::of_the_node("ADDED", r#""podIP":"10.0.0.4","hostIP":"10.0.0.4""#, r#""hostNetwork":true,"#, &[])]
+    #[case::wrong_types("ADDED", r#""podIP":7,"podIPs":{}"#, "", &[])]
+    fn addresses_of_pods(#[case] change: &str, #[case] status: &str, #[case] spec: &str, #[case] expected: &[&str]) {
+        let record = format!(
+            r#"{{"type":"{change}","object":{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"p"}},
+                "spec":{{{spec}"containers":[]}},"status":{{{status}}}}}}}"#
+        );
+        assert_eq!(addresses(observe, &record), expected);
     }
 
     #[rstest::rstest]

@@ -1,6 +1,8 @@
 //! Sources: the kinds of systems that records come from, each recognised by its keys and read into observations.
 
+mod address;
 mod cadvisor;
+mod conntrack;
 mod container_log;
 mod containerd;
 mod crio;
@@ -10,18 +12,23 @@ pub(crate) mod envelope;
 mod fact;
 mod falco;
 mod flow;
+mod hubble;
 pub(crate) mod keys;
 mod kube_state_metrics;
 mod kubelet;
 mod kubernetes_audit;
 mod kubernetes_event;
 mod kubernetes_object;
+mod network;
 mod object;
 mod opentelemetry;
 mod owner;
 mod status;
+mod suricata;
 mod swarm;
 mod tetragon;
+mod vpc_flow;
+mod zeek;
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -58,6 +65,11 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         .or_else(|| kubernetes_object::observe(fields, reader))
         .or_else(|| docker_stats::observe(fields, reader))
         .or_else(|| kubelet::observe(fields, reader))
+        .or_else(|| hubble::observe(fields, reader))
+        .or_else(|| zeek::observe(fields, reader))
+        .or_else(|| suricata::observe(fields, reader))
+        .or_else(|| vpc_flow::observe(fields, reader))
+        .or_else(|| conntrack::observe(fields, reader))
 }
 
 /// The time that a record itself carries, whatever it is a record of: what a host without a clock takes for the
@@ -154,6 +166,16 @@ pub enum Source {
     Kubelet,
     /// Series of cAdvisor as logs.
     Cadvisor,
+    /// Flows of Cilium, by Hubble.
+    Hubble,
+    /// Zeek's logs.
+    Zeek,
+    /// Suricata's events, and those of AWS Network Firewall.
+    Suricata,
+    /// Flow logs of AWS VPCs.
+    VpcFlow,
+    /// Connections that Netfilter tracks, by ulogd.
+    Conntrack,
 }
 
 impl Source {
@@ -176,6 +198,11 @@ impl Source {
             Self::DockerStats => "docker-stats",
             Self::Kubelet => "kubelet",
             Self::Cadvisor => "cadvisor",
+            Self::Hubble => "hubble",
+            Self::Zeek => "zeek",
+            Self::Suricata => "suricata",
+            Self::VpcFlow => "vpc-flow",
+            Self::Conntrack => "conntrack",
         }
     }
 }
@@ -303,6 +330,62 @@ impl<'a> Digest<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Shippers that do not decode what they read put it under one name; those that do put members of their own beside.
+    #[rstest::rstest]
+    #[case::hubble(
+        r#"{"flow":{"verdict":"FORWARDED","IP":{"source":"10.1.0.60","destination":"203.0.113.9"},"l4":{"TCP":
+            {"source_port":5,"destination_port":443,"flags":{"SYN":true}}},"source":{"pod_name":"p"},
+            "traffic_direction":"EGRESS"},"node_name":"n1","time":"2026-09-21T14:13:20.5Z"}"#,
+        Source::Hubble
+    )]
+    #[case::zeek(
+        r#"{"ts":1790000000.5,"uid":"C1","id.orig_h":"10.1.0.60","id.orig_p":5,"id.resp_h":"203.0.113.9",
+            "id.resp_p":443,"proto":"tcp","conn_state":"SF"}"#,
+        Source::Zeek
+    )]
+    #[case::suricata(
+        r#"{"timestamp":"2026-09-21T14:13:20.500000+0000","flow_id":1,"event_type":"tls","src_ip":"10.1.0.60",
+            "src_port":5,"dest_ip":"203.0.113.9","dest_port":443,"proto":"TCP","tls":{"sni":"a.example"}}"#,
+        Source::Suricata
+    )]
+    #[case::vpc(
+        r#"{"version":2,"srcaddr":"10.1.0.60","dstaddr":"203.0.113.9","srcport":49175,"dstport":443,"protocol":6,
+            "start":1789999940,"end":1790000000,"action":"ACCEPT"}"#,
+        Source::VpcFlow
+    )]
+    #[case::conntrack(
+        r#"{"timestamp":"2026-09-21T14:13:20.500000","src_ip":"10.1.0.60","dest_ip":"203.0.113.9",
+            "orig.ip.protocol":6,"orig.l4.sport":5,"orig.l4.dport":443,"ct.event":1}"#,
+        Source::Conntrack
+    )]
+    #[case::tetragon(
+        r#"{"process_connect":{"process":{"docker":"5f0c"},"source_ip":"10.1.0.60","source_port":5,
+            "destination_ip":"203.0.113.9","destination_port":443},"node_name":"n1"}"#,
+        Source::Tetragon
+    )]
+    fn network_records_of_shippers(#[case] event: &str, #[case] source: Source) {
+        let event = event.replace('\n', "");
+        let decoded = event.replacen('{', r#"{"source_type":"file","host":"n1","file":"/x","stream":"stdout","#, 1);
+        let texts = [event.clone(), format!("2026-09-21T14:13:20.5Z stdout F {event}\n")];
+        let wrapped =
+            texts.iter().flat_map(|text| ["log", "message"].map(|key| serde_json::json!({ key: text }).to_string()));
+        for record in wrapped {
+            let mut scanner = Scanner::default();
+            let fields = scanner.scan(&keys::RECORD, record.as_bytes()).unwrap();
+            let text = envelope::open(&fields).unwrap();
+            let lines: Vec<_> = envelope::lines(text.as_bytes()).collect();
+            assert_eq!(lines, [envelope::Line::Json(event.as_bytes())]);
+        }
+        for record in [event, decoded] {
+            let mut scanner = Scanner::default();
+            let fields = scanner.scan(&keys::RECORD, record.as_bytes()).unwrap();
+            let observations = observe(&fields, &mut Reader::default()).unwrap();
+            assert_eq!(observations[0].source, source);
+            assert_eq!(observations[0].address, Some(IpAddr::from([10, 1, 0, 60])));
+            assert!(matches!(&observations[0].facts[..], [Fact::Flow(flow)] if flow.port == 443));
+        }
+    }
 
     #[rstest::rstest]
     #[case("containerd://5f0c", Some("5f0c"))]

@@ -5,12 +5,13 @@
 //! (`/spec/jobTemplate/spec/template/spec`). An object may be incomplete, as patches are.
 //! Field names as in the [Kubernetes API](https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/).
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use super::docker::is_image_id;
 use super::owner::{self, beside};
 use super::status::Status;
-use super::{Digest, Fact, Image, Reader, Workload};
+use super::{Digest, Fact, Image, Reader, Workload, address, network};
 use crate::record::{Fields, Key, Shape, Text, keys};
 
 /// The images of one thing that is observed.
@@ -60,6 +61,9 @@ keys! {
         JOB_EPHEMERAL_CONTAINER = "/spec/jobTemplate/spec/template/spec/ephemeralContainers/*/name",
         JOB_EPHEMERAL_IMAGE = "/spec/jobTemplate/spec/template/spec/ephemeralContainers/*/image",
         JOB_VOLUME = "/spec/jobTemplate/spec/template/spec/volumes/*/image/reference",
+        HOST_NETWORK = "/spec/hostNetwork",
+        POD_IP = "/status/podIP",
+        POD_IPS = "/status/podIPs/*/ip",
         STATUS_CONTAINER = "/status/containerStatuses/*/name",
         STATUS_IMAGE = "/status/containerStatuses/*/image",
         STATUS_IMAGE_ID = "/status/containerStatuses/*/imageID",
@@ -126,6 +130,8 @@ pub struct Object<'a> {
     pub has_spec: bool,
     /// Whether it is a node that takes no more pods.
     pub is_cordoned: bool,
+    /// The address of a pod that has one of its own.
+    pub address: Option<IpAddr>,
     /// The images that it names.
     pub images: Images<'a>,
     /// What its status says of restarts, when it is a pod.
@@ -148,6 +154,7 @@ pub fn read<'a>(text: &'a [u8], reader: &mut Reader) -> Option<Object<'a>> {
         is_settled: integer(GENERATION).map(|generation| integer(OBSERVED_GENERATION) == Some(generation)),
         has_spec: fields.has(SPEC),
         is_cordoned: fields.get(UNSCHEDULABLE).is_some_and(|value| value.raw() == b"true"),
+        address: address(&fields),
         images: images(&fields),
         status: Status::read(&fields),
     })
@@ -166,6 +173,7 @@ impl<'a> Object<'a> {
             self.images = other.images;
         }
         self.uid = self.uid.take().or(other.uid);
+        self.address = self.address.or(other.address);
         if self.status.is_empty() {
             self.status = other.status;
         }
@@ -208,6 +216,17 @@ impl<'a> Object<'a> {
     pub fn is_pod(&self) -> bool {
         self.kind.as_ref().is_some_and(|kind| *kind == "Pod")
     }
+}
+
+/// The address of a pod: the first of those that its status has. On the network of its node it has that node's.
+fn address(fields: &Fields<'_, '_>) -> Option<IpAddr> {
+    if fields.get(HOST_NETWORK).is_some_and(|value| value.raw() == b"true") {
+        return None;
+    }
+    address::own(
+        network::first(fields, &[POD_IP], network::ip)
+            .or_else(|| fields.each(POD_IPS).find_map(|(_, ip)| network::ip(ip))),
+    )
 }
 
 /// Every image of an object: those of its pod spec, with the digests of its status; without a pod spec, those of its

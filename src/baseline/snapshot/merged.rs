@@ -173,6 +173,7 @@ impl<V: Entry> Kept for Entries<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::About;
     use crate::baseline::snapshot::One;
     use crate::baseline::{Digests, Episodes, Names, Seed};
     use crate::policy::Alerts;
@@ -185,12 +186,20 @@ mod tests {
         let mut learning = One::<Learning>::default();
         let (mut names, mut digests) = (Names::new(64, seed), Digests::new(64, seed));
         let mut episodes = Episodes::new(64, seed);
+        let (rule, reason) = crate::detect::reason(b"denied").unwrap();
+        let about = About { rule, reason };
         for &(what, digest, at) in sights {
             let time = Time::from_sec(at);
             learning.see(time);
             names.learn(what);
             digests.see(what, digest, time);
-            episodes.see(what + digest, time, &Alerts { cooldown: 2, per_hour: 3 }, digest == 0);
+            episodes.see(
+                what + digest,
+                (what + digest, about),
+                time,
+                &Alerts { cooldown: 2, per_hour: 3 },
+                digest == 0,
+            );
         }
         let (mut out, at) = (Vec::new(), Time::from_sec(sights.last().map_or(0, |(_, _, at)| *at)));
         write_section(Section::Learning, at, &learning, &mut out);
