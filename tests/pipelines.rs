@@ -269,7 +269,8 @@ mod files {
             pipeline["pipeline"]["filters"].as_array().unwrap().iter().map(|it| section("filter", it)).collect();
         let wasm: Vec<_> = wasm_filters(&filters).collect();
         check_filter(wasm[0], &mounted(container, "module"));
-        assert!(wasm[0].contains(&("accessible_paths".into(), mounted(container, "policy"))));
+        let paths = format!("{},{}", mounted(container, "policy"), mounted(container, "state"));
+        assert!(wasm[0].contains(&("accessible_paths".into(), paths)));
     }
 
     #[test]
@@ -298,7 +299,7 @@ mod files {
         let at = |name: &str| mounted(&serde_json::json!({ "volumeMounts": values["extraVolumeMounts"] }), name);
         for line in [
             format!("wasm_path {}/{}", at("tidewaiter-module"), module().0),
-            format!("accessible_paths {}", at("tidewaiter-policy")),
+            format!("accessible_paths {},{}", at("tidewaiter-policy"), at("tidewaiter-state")),
             format!("db {}/tail.db", at("tidewaiter-state")),
             "function_name tidewaiter".into(),
         ] {
