@@ -56,7 +56,9 @@ keys! {
         URI = "/uri",
         PROXIED = "/proxied/*",
         SERVER_NAME = "/server_name",
+        VERSION = "/version",
         CIPHER = "/cipher",
+        RESUMED = "/resumed",
         ESTABLISHED = "/established",
     }
 }
@@ -94,8 +96,9 @@ const LOGS: &[(&str, Log, [Key; 2])] = &[
     ("dns", Log::Dns, [PROTO, QUERY]),
     // SIP and SMTP have the depth, too, and shippers may put their own host beside it.
     ("http", Log::Http, [DEPTH, TAGS]),
-    ("ssl", Log::Ssl, [CIPHER, ESTABLISHED]),
-    ("ssl", Log::Ssl, [SERVER_NAME, ESTABLISHED]),
+    ("ssl", Log::Ssl, [RESUMED, ESTABLISHED]),
+    // As it was before Zeek had its name.
+    ("ssl", Log::Ssl, [VERSION, CIPHER]),
 ];
 
 /// The states of connections that nobody answered, or that were refused or reset at once.
@@ -121,11 +124,15 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         Log::Conn => {
             connection.flow.progress = match zeek.text(STATE) {
                 Some(state) if FAILED.iter().any(|failed| state == *failed) => Progress::Failed,
-                // What was seen neither beginning nor ending.
-                Some(state) if state == "OTH" => Progress::Established,
+                // What was seen neither beginning nor ending; all else than TCP has no beginning to be seen.
+                Some(state) if state == "OTH" && connection.flow.protocol == Protocol::Tcp => Progress::Established,
                 _ if name == "conn_long" => Progress::Established,
                 _ => Progress::Ended,
             };
+            // Of what was seen from its middle on, whoever sent a packet first is taken for the originator.
+            if connection.flow.progress == Progress::Established && connection.is_answer() {
+                connection = connection.reversed();
+            }
             connection.flow.start = begun;
             time = begun.map(|begun| network::after(begun, connection.flow.seconds.unwrap_or(0.0)));
         }
@@ -156,7 +163,12 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             }
         }
         Log::Ssl => {
-            connection.flow.protocol = Protocol::Tcp;
+            let version = zeek.text(VERSION).unwrap_or_default();
+            connection.flow.protocol = match version.as_bytes().first() {
+                None => Protocol::Other,
+                Some(b'D') => Protocol::Udp,
+                Some(_) => Protocol::Tcp,
+            };
             connection.flow.service = Some("tls".into());
             if let Some(name) = zeek.text(SERVER_NAME) {
                 connection.flow.name_by(&name, false);
@@ -208,6 +220,12 @@ mod tests {
         r#","proto":"tcp","conn_state":"OTH""#,
         "zeek flow.update HOST | flow 203.0.113.9:443/tcp Established id C1 from 2026-09-21T14:13:20Z"
     )]
+    #[case::midstream_from_the_server(
+        r#","proto":"tcp","conn_state":"OTH","orig_bytes":7,"resp_bytes":9,"id.orig_h":"203.0.113.9","id.orig_p":443,
+            "id.resp_h":"10.1.0.60","id.resp_p":51000"#,
+        "zeek flow.update HOST | flow 203.0.113.9:443/tcp Established sent 9 received 7 id C1 \
+            from 2026-09-21T14:13:20Z"
+    )]
     #[case::no_state(
         r#","proto":"udp","orig_bytes":"12","resp_bytes":"-""#,
         "zeek flow.end HOST | flow 203.0.113.9:443/udp Ended sent 12 id C1 from 2026-09-21T14:13:20Z"
@@ -219,7 +237,7 @@ mod tests {
     )]
     #[case::no_ports(
         r#","proto":"icmp","conn_state":"OTH""#,
-        "zeek flow.update HOST | flow 203.0.113.9:0/icmp Established id C1 from 2026-09-21T14:13:20Z"
+        "zeek flow.end HOST | flow 203.0.113.9:0/icmp Ended id C1 from 2026-09-21T14:13:20Z"
     )]
     #[case::absurd(
         r#","proto":"tcp","conn_state":"SF","duration":-1,"orig_bytes":-5,"resp_bytes":"NaN""#,
@@ -272,8 +290,16 @@ mod tests {
         "zeek flow.begin HOST | flow 203.0.113.9:443/tcp (a.example) Begun service tls id C1"
     )]
     #[case::ssl_without_a_name(
-        r#","version":"TLSv13","cipher":"X","established":false"#,
+        r#","version":"TLSv13","resumed":false,"established":false"#,
         "zeek flow.begin HOST | flow 203.0.113.9:443/tcp Begun service tls id C1"
+    )]
+    #[case::ssl_of_datagrams(
+        r#","version":"DTLSv12","cipher":"X","server_name":"a.example""#,
+        "zeek flow.begin HOST | flow 203.0.113.9:443/udp (a.example) Begun service tls id C1"
+    )]
+    #[case::ssl_that_failed(
+        r#","resumed":false,"established":false"#,
+        "zeek flow.begin HOST | flow 203.0.113.9:443/other Begun service tls id C1"
     )]
     fn logs(#[case] members: &str, #[case] expected: &str) {
         assert_eq!(told(&record(members)).as_deref(), Some(expected));
@@ -282,19 +308,19 @@ mod tests {
     #[rstest::rstest]
     #[case::underscores(
         r#"{"ts":1790000000.5,"uid":"C1","id_orig_h":"10.1.0.60","id_orig_p":51000,"id_resp_h":"203.0.113.9",
-            "id_resp_p":443,"cipher":"X","established":true}"#
+            "id_resp_p":443,"version":"TLSv12","cipher":"X"}"#
     )]
     #[case::nested(
         r#"{"ts":1790000000.5,"uid":"C1","id":{"orig_h":"10.1.0.60","orig_p":51000,"resp_h":"203.0.113.9",
-            "resp_p":443},"cipher":"X","established":true}"#
+            "resp_p":443},"version":"TLSv12","cipher":"X"}"#
     )]
     #[case::of_path(
         r#"{"_path":"ssl","ts":"2026-09-21T14:13:20.500000Z","uid":"C1","id.orig_h":"10.1.0.60","id.orig_p":"51000",
-            "id.resp_h":"203.0.113.9","id.resp_p":"443"}"#
+            "id.resp_h":"203.0.113.9","id.resp_p":"443","version":"SSLv3"}"#
     )]
     #[case::millis(
         r#"{"ts":1790000000500,"uid":"C1","id.orig_h":"10.1.0.60","id.orig_p":51000,
-            "id.resp_h":"::ffff:203.0.113.9","id.resp_p":443,"cipher":"X","established":true}"#
+            "id.resp_h":"::ffff:203.0.113.9","id.resp_p":443,"version":"TLSv12","cipher":"X"}"#
     )]
     fn spellings(#[case] record: &str) {
         let expected = "zeek flow.begin HOST | flow 203.0.113.9:443/tcp Begun service tls id C1";
