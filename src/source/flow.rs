@@ -26,7 +26,8 @@ pub struct Flow<'a> {
     pub service: Option<Text<'a>>,
     /// How far it came.
     pub progress: Progress,
-    /// Bytes that were sent; none where the source does not count.
+    /// Bytes that were sent; none where the source does not count. Tetragon has those of one call, and VPC flow logs
+    /// those of a minute or ten.
     pub sent: Option<u64>,
     /// Bytes that came back.
     pub received: Option<u64>,

@@ -118,7 +118,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let verdict = flow.text(VERDICT)?;
     let mut connection = CONNECTION.read(&flow);
     connection.flow.protocol = protocol(&flow);
-    let is = |key, what: &str| flow.text(key).is_some_and(|text| text == *what);
+    let is = |key, what| network::is(&flow, key, what);
     let is_answer = is(L7_TYPE, "RESPONSE");
     let query = flow.text(QUERY);
     // An answer comes from the port of the server, whichever end Cilium takes for its source.
@@ -136,25 +136,21 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         }
         (network::lookup_kind(&lookup), Some(Fact::Lookup(lookup)))
     } else {
-        let begins = is(DIRECTION, "EGRESS") && !is_true(&flow, IS_REPLY) && begins(&flow, &connection.flow.protocol);
-        let is_request = is(L7_TYPE, "REQUEST") && flow.has(HTTP) && is(DIRECTION, "EGRESS");
-        if matches!(verdict.as_bytes(), b"DROPPED" | b"ERROR") {
-            connection.flow.progress = Progress::Failed;
-        }
-        connection.flow.id = five_tuple(connection.source, &connection.flow);
-        if let Some(name) = flow.each(NAMES).find_map(|(_, name)| name.text()) {
-            connection.flow.name_by(&name, false);
-        }
-        if is_request {
-            connection.flow.service = Some("http".into());
-            if let Some(host) = host(&flow) {
-                connection.flow.name_by(&host, false);
+        let is_request = is(L7_TYPE, "REQUEST") && flow.has(HTTP);
+        let begins = is_request || (!is_true(&flow, IS_REPLY) && begins(&flow, connection.flow.protocol));
+        if begins && is(DIRECTION, "EGRESS") {
+            if matches!(verdict.as_bytes(), b"DROPPED" | b"ERROR") {
+                connection.flow.progress = Progress::Failed;
             }
-        }
-        if begins || is_request {
+            connection.flow.id = five_tuple(connection.source, &connection.flow);
+            let looked_up = flow.each(NAMES).find_map(|(_, name)| name.text());
+            for name in looked_up.into_iter().chain(host(&flow)) {
+                connection.flow.name_by(&name, false);
+            }
+            connection.flow.service = is_request.then(|| "http".into());
             (network::kind(connection.flow.progress), Some(Fact::Flow(connection.flow)))
         } else {
-            ("flow.update", None)
+            (network::kind(Progress::Established), None)
         }
     };
     let facts = fact.into_iter().collect();
@@ -162,16 +158,11 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     Some(vec![Observation { time, address, facts, ..Observation::new(Source::Hubble, kind, workload) }])
 }
 
+/// The protocol is the name of the object that holds its ports.
 fn protocol(flow: &Fields<'_, '_>) -> Protocol {
-    if flow.has(TCP) {
-        Protocol::Tcp
-    } else if flow.has(UDP) {
-        Protocol::Udp
-    } else if flow.has(ICMP4) || flow.has(ICMP6) {
-        Protocol::Icmp
-    } else {
-        Protocol::Other
-    }
+    const PROTOCOLS: [(Key, Protocol); 4] =
+        [(TCP, Protocol::Tcp), (UDP, Protocol::Udp), (ICMP4, Protocol::Icmp), (ICMP6, Protocol::Icmp)];
+    PROTOCOLS.iter().find(|(key, _)| flow.has(*key)).map_or(Protocol::Other, |(_, protocol)| *protocol)
 }
 
 fn is_true(flow: &Fields<'_, '_>, key: Key) -> bool {
@@ -179,7 +170,7 @@ fn is_true(flow: &Fields<'_, '_>, key: Key) -> bool {
 }
 
 /// Whether the packet begins a connection.
-fn begins(flow: &Fields<'_, '_>, protocol: &Protocol) -> bool {
+fn begins(flow: &Fields<'_, '_>, protocol: Protocol) -> bool {
     match protocol {
         Protocol::Tcp => is_true(flow, SYN) && !is_true(flow, ACK),
         Protocol::Udp | Protocol::Icmp => {

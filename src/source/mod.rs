@@ -254,7 +254,8 @@ pub struct Workload<'a> {
     pub cluster: Text<'a>,
     /// The Kubernetes namespace or the compose project, or `-`.
     pub namespace: Text<'a>,
-    /// The kind of owner: `Deployment`, `StatefulSet`, `Pod`, `compose`, `service`, `container` …
+    /// The kind of owner: `Deployment`, `StatefulSet`, `Pod`, `compose`, `service`, `container` …, or `address` where
+    /// that is all that is known.
     pub kind: Text<'a>,
     /// Its name, or `-`.
     pub name: Text<'a>,

@@ -3,6 +3,7 @@
 //! Most of them know addresses and nothing of containers. Their workload is of the kind `address` and has the address
 //! of whoever began the connection for a name, until somebody who knows whose address that is puts another in its place.
 
+use std::mem::swap;
 use std::net::IpAddr;
 
 use super::{Fact, Flow, Lookup, Observation, Observations, Progress, Protocol, Source, Workload, address};
@@ -86,15 +87,11 @@ impl Layout {
 }
 
 impl<'a> Connection<'a> {
-    /// The same connection, begun from the other end.
-    pub fn reversed(self) -> Self {
-        let Self { source, flow } = self;
-        let Flow { address, port, local_port, sent, received, .. } = flow;
-        let (sent, received) = (received, sent);
-        Self {
-            source: address,
-            flow: Flow { address: source, port: local_port, local_port: port, sent, received, ..flow },
-        }
+    /// Lets it have begun from the other end.
+    pub fn reverse(&mut self) {
+        swap(&mut self.source, &mut self.flow.address);
+        swap(&mut self.flow.local_port, &mut self.flow.port);
+        swap(&mut self.flow.sent, &mut self.flow.received);
     }
 
     /// Whether the ports say that what is taken for the answering end began it: servers have the lower port.
@@ -187,6 +184,11 @@ impl<'a> Flow<'a> {
             self.port = port.unwrap_or(if is_plain { 80 } else { 443 });
         }
     }
+}
+
+/// Whether a member is that text.
+pub fn is(fields: &Fields<'_, '_>, key: Key, what: &str) -> bool {
+    fields.text(key).is_some_and(|text| text == *what)
 }
 
 /// The first of the members that can be read so.

@@ -91,14 +91,14 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     };
     let eve = reader.object(&EVE, event)?;
     let time = eve.get(TIMESTAMP).and_then(network::time);
-    let is = |key, what: &str| eve.text(key).is_some_and(|text| text == *what);
+    let is = |key, what| network::is(&eve, key, what);
     let mut connection = CONNECTION.read(&eve);
     match eve.text(TYPE)?.as_bytes() {
         b"flow" => {
             connection.flow.progress = progress(&eve, &connection);
             // Of what was seen from its middle on, whoever sent a packet first is taken for the client.
             if connection.flow.progress == Progress::Established && connection.is_answer() {
-                connection = connection.reversed();
+                connection.reverse();
             }
         }
         b"netflow" => {
@@ -109,7 +109,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         }
         b"dns" => {
             if connection.is_answer() {
-                connection = connection.reversed();
+                connection.reverse();
             }
             if !network::asks_servers(connection.flow.port) {
                 return None;
@@ -134,10 +134,9 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             let is_blocked = is(ACTION, "blocked");
             connection.flow.progress = if is_blocked { Progress::Failed } else { Progress::Established };
             if !eve.has(CLIENT) && is(DIRECTION, "to_client") {
+                connection.reverse();
                 // The sums are by the ends of the connection already.
-                let (sent, received) = (connection.flow.sent, connection.flow.received);
-                connection = connection.reversed();
-                (connection.flow.sent, connection.flow.received) = (sent, received);
+                std::mem::swap(&mut connection.flow.sent, &mut connection.flow.received);
             }
             name(&eve, &mut connection);
         }
@@ -153,7 +152,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
 /// Names the destination by what was spoken.
 fn name<'a>(eve: &Fields<'a, '_>, connection: &mut network::Connection<'a>) {
     let url = eve.text(HTTP_URL).unwrap_or_default();
-    let is_connect = eve.text(HTTP_METHOD).is_some_and(|method| method == "CONNECT");
+    let is_connect = network::is(eve, HTTP_METHOD, "CONNECT");
     // Only what is asked of a proxy is a whole URL.
     let is_proxied = is_connect || address::scheme(url.as_bytes()).is_some();
     let name =
@@ -173,7 +172,7 @@ fn progress(eve: &Fields<'_, '_>, connection: &network::Connection<'_>) -> Progr
         (Protocol::Tcp, Some(_), Some(received)) if received & SYN == 0 => Progress::Failed,
         (Protocol::Tcp, Some(_), Some(_)) => Progress::Ended,
         // New is what has had no answer.
-        _ if eve.text(STATE).is_some_and(|state| state == "new") => Progress::Failed,
+        _ if network::is(eve, STATE, "new") => Progress::Failed,
         _ => Progress::Ended,
     }
 }
