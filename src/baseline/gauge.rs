@@ -24,6 +24,7 @@
 //! Ramps to ×3 in five days: 33 to 40 of 40 are a drift, a few more a spike, and no drift is false.
 
 use super::snapshot::{self, Entry, Reader, numbers};
+use crate::number;
 
 /// Values and differences are kept in this many steps of the natural logarithm.
 const STEPS: f64 = 256.0;
@@ -428,11 +429,11 @@ fn nearer(from: i16, to: i16, pace: i16) -> i16 {
 }
 
 fn log(value: f64) -> i16 {
-    (value.max(1e-9).ln() * STEPS) as i16
+    (number::ln(value.max(1e-9)) * STEPS) as i16
 }
 
 fn exp(steps: i16, floor: f64) -> f64 {
-    ((f64::from(steps) / STEPS).exp() - floor).max(0.0)
+    (number::exp(f64::from(steps) / STEPS) - floor).max(0.0)
 }
 
 #[cfg(test)]

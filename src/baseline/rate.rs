@@ -5,6 +5,8 @@
 //! threshold on its tail means the same for every window, every workload, and for one without any history, where the
 //! prior alone judges.
 
+use crate::number::{exp, ln};
+
 /// Seconds in an hour: the rate is learned by the hour.
 pub const HOUR: i64 = 3600;
 
@@ -83,7 +85,7 @@ impl Rate {
         let exposure = PRIOR_HOURS + self.hours;
         let share = hours / (exposure + hours);
         // The probability of none is (1 - share)^shape.
-        let mut probability = ((1.0 - share).ln() * shape).exp();
+        let mut probability = exp(ln(1.0 - share) * shape);
         let mut below = 0.0;
         let mut term = 0.0;
         // Up to the count; the sum of what follows is then taken by itself, as one minus the sum before would be

@@ -7,6 +7,7 @@
 use super::{Context, Detection, Reason, Severity};
 use crate::baseline::snapshot::{self, Entry, Reader, numbers};
 use crate::baseline::{Change, Gauge, HOUR, Instance, Kind, Readiness, Seed, Table, Terms, Unit, WARM_UP, Worth, id};
+use crate::number::spell;
 use crate::policy::{Policy, RuleName};
 use crate::source::{Amount, Fact, Metric, Observation, Usage, Workload};
 use crate::time::Time;
@@ -323,9 +324,9 @@ impl Subject<'_> {
 fn amount(metric: Metric, value: f64) -> String {
     const MIB: f64 = 1_048_576.0;
     match metric {
-        Metric::Cpu => format!("{} cores", rounded(value)),
-        Metric::Memory => format!("{:.0} MiB", value / MIB),
-        Metric::NetworkOut => format!("{} MiB a minute", rounded(value * 60.0 / MIB)),
+        Metric::Cpu => format!("{} cores", spell(rounded(value))),
+        Metric::Memory => format!("{} MiB", spell((value / MIB).round_ties_even())),
+        Metric::NetworkOut => format!("{} MiB a minute", spell(rounded(value * 60.0 / MIB))),
     }
 }
 

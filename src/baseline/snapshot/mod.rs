@@ -178,15 +178,18 @@ pub trait Entry: Sized {
 /// workload cannot be told apart from what both saw, so that sums would count twice. The bytes decide between equals, to
 /// make the order of merging irrelevant.
 pub fn keep_later<E: Entry, M: PartialOrd>(entry: &mut E, other: E, measure: impl Fn(&E) -> M) {
-    let spelled = |entry: &E| {
-        let mut bytes = Vec::new();
-        entry.write(&mut bytes);
-        bytes
-    };
     let (own, others) = (measure(entry), measure(&other));
-    if own < others || (own == others && spelled(entry) < spelled(&other)) {
+    if own < others || (own == others && is_less(&|out| entry.write(out), &|out| other.write(out))) {
         *entry = other;
     }
+}
+
+/// Whether one entry is spelled with lesser bytes than another.
+fn is_less(one: &dyn Fn(&mut Vec<u8>), other: &dyn Fn(&mut Vec<u8>)) -> bool {
+    let (mut bytes, mut others) = (Vec::new(), Vec::new());
+    one(&mut bytes);
+    other(&mut others);
+    bytes < others
 }
 
 /// A table, as snapshots see it.
