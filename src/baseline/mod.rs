@@ -1,5 +1,6 @@
 //! What is normal, learned from the records: bounded tables, never more than the policy's limits.
 
+mod addresses;
 mod containers;
 mod digests;
 mod episodes;
@@ -8,11 +9,16 @@ mod instance;
 mod learning;
 mod names;
 mod occurrences;
+mod pairs;
 mod rate;
 mod restarts;
 pub mod snapshot;
+mod subnames;
 mod table;
+mod talks;
+mod threats;
 
+pub use addresses::{Addresses, bits};
 pub use containers::Containers;
 pub use digests::{Digests, Drift};
 pub use episodes::{About, Due, Ended, Episodes};
@@ -21,9 +27,13 @@ pub use instance::{Instance, Unit};
 pub use learning::{Learning, Readiness};
 pub use names::Names;
 pub use occurrences::{Excess, Occurrences};
+pub use pairs::{Contact, Destination, GAP_STEPS, KEPT, Pair, Pairs, SIZE_STEPS, decode_gap, encode};
 pub use rate::{HOUR, Rate, Window};
 pub use restarts::{Memory as RestartMemory, Series, Together, View, restarts_in};
+pub use subnames::Subnames;
 pub use table::{Table, Worth, lasting};
+pub use talks::{Connection, METADATA, NAMES, TOGETHER, Talk, Talks, Told};
+pub use threats::{Network, Networks, Taken, Threat, Threats};
 
 use std::hash::{BuildHasherDefault, Hasher};
 

@@ -1,7 +1,7 @@
 //! What each rule is for and what to do when it fires: its Alerting and Detection Strategy, in the sections of
 //! Palantir's [ADS framework](https://github.com/palantir/alerting-detection-strategy-framework).
 
-use super::{Reason, image, resource, restart};
+use super::{Reason, correlated, image, resource, restart, traffic};
 use crate::policy::RuleName;
 
 /// The strategy of one rule.
@@ -44,7 +44,7 @@ const UNAUTHORIZED_IMAGE: Ads = Ads {
                judged by the policy: deny and allow rules over whole path components, tags, digests. Names nobody \
                allowed are compared with those somebody did, and with the well-known ones. Digests are remembered, so \
                that a tag that moves is seen.",
-    reasons: &[image::reasons::ALL],
+    reasons: &[image::reasons::ALL, correlated::reasons::ALL],
     blind_spots: &[
         "An image that is pushed over an allowed tag before the tag was ever seen here: pin the digest.",
         "An image that is changed while it runs: that is for a runtime sensor, whose alerts are read.",
@@ -69,24 +69,42 @@ const UNAUTHORIZED_IMAGE: Ads = Ads {
 
 const ANOMALOUS_TRAFFIC: Ads = Ads {
     rule: RuleName::AnomalousTraffic,
-    judged: false,
-    goal: "A container talks to the outside as command and control does.",
-    strategy: "Connections of each workload to each destination are judged by timing, novelty and prevalence, against \
-               lists of known hostile destinations and against the workload's own baseline.",
-    reasons: &[],
+    judged: true,
+    goal: "A container talks to the outside as command and control does: by the clock, for hours, to somewhere new, in \
+           the names that it asks for, or to a destination that is known to be hostile.",
+    strategy: "Each connection counts once, whichever records tell it, and belongs to a workload and a destination: the \
+               domain by which the workload knows it, else the address, with port and protocol. What a workload did \
+               while it was being learned is usual of it. What is new to it, and not long known to others, is judged by \
+               timing (how many gaps are as one clock would have them, and how likely that is by chance), volume, \
+               duration and number; destinations on threat lists, mining pools and tunnels through DNS are detections \
+               from the first record on. Findings of several rules about one workload within an hour raise each other.",
+    reasons: &[traffic::reasons::ALL, correlated::reasons::ALL],
     blind_spots: &[
-        "Beacons with heavy jitter, or through services that everybody uses.",
-        "Destinations that are contacted a handful of times.",
+        "Command and control through a service that the workload, or the fleet, has always used (T1102).",
+        "A workload that is hostile from its first hour on: while it is being learned only threat lists, pools, tunnels, \
+         scans and addresses without a name at odd ports are judged, and all of it once another rule has a finding.",
+        "Clocks with a jitter of more than 70 %, or of which more than half of the records are lost.",
+        "Destinations that are contacted fewer than seven times, unless much or long.",
+        "Requests within one connection that stays open: the connection is seen, its clock is not.",
+        "Sources without volumes (Hubble, Tetragon, Falco) show timing and novelty alone; those without names (VPC flow \
+         logs) take each address of a service for a destination of its own.",
     ],
     false_positives: &[
-        "Pollers, health checks, package mirrors: allow their domains.",
-        "Scheduled maintenance: a window.",
+        "A poller that is new after learning, such as a monitoring agent: one finding a day for its destination, however \
+         many workloads have it; allow its domain.",
+        "Scheduled backups to a new place: allow its domain, or a maintenance window.",
+        "Vulnerability scanners and crawlers: an exception for the reason fan-out.",
+        "Antivirus and block lists that ask by DNS: allow their domains.",
+        "A dependency that has moved and is down: failed-connects; it ends when the dependency is up.",
     ],
     response: &[
-        "Verify the destination: who else talks to it, since when, what it is.",
-        "Isolate the workload: deny its egress, keep the pod for evidence.",
-        "Look for other workloads that talk to the same destination.",
-        "Find out how the workload came to do it: its image, its last deployment, its process tree.",
+        "Verify the destination: who else talks to it, since when, what it is; the evidence names how many workloads do.",
+        "Compare with the workload's last deployment: is the destination in its configuration?",
+        "Isolate the workload: deny its egress, keep the pod for evidence; do not delete it first.",
+        "Find the process: its image and digest, its process tree, what it has written.",
+        "Look for other workloads that talk to the same destination, and for the same image elsewhere.",
+        "Estimate what has left: bytes_out of the evidence, and revoke the credentials that the workload could read.",
+        "Then close the gap: an egress policy that allows what is known; or an allow rule here if it was right.",
     ],
 };
 
@@ -99,7 +117,7 @@ const RESTART_SPIKE: Ads = Ads {
                rate in several windows; without a history a prior judges. Back-off that persists, repeated kills for \
                want of memory and restarts of many workloads at a time are detections by themselves. Resource use is \
                judged against its own level, by the minute and by the day.",
-    reasons: &[restart::reasons::ALL, resource::reasons::ALL],
+    reasons: &[restart::reasons::ALL, resource::reasons::ALL, correlated::reasons::ALL],
     blind_spots: &[
         "A workload that is new and hostile from its first hour on has no baseline of its own: the prior judges its \
          restarts, and its limits judge its use.",

@@ -1,6 +1,7 @@
 //! The three rules, and what they say when they fire. A rule is one file.
 
 pub mod ads;
+pub mod correlated;
 pub mod image;
 pub mod resource;
 pub mod restart;
@@ -91,6 +92,10 @@ pub mod attack {
     const PERSISTENCE: (&str, &str) = ("TA0003", "Persistence");
     const IMPACT: (&str, &str) = ("TA0040", "Impact");
     const DEFENSE_EVASION: (&str, &str) = ("TA0005", "Defense Evasion");
+    const COMMAND_AND_CONTROL: (&str, &str) = ("TA0011", "Command and Control");
+    const EXFILTRATES: (&str, &str) = ("TA0010", "Exfiltration");
+    const DISCOVERY: (&str, &str) = ("TA0007", "Discovery");
+    const CREDENTIAL_ACCESS: (&str, &str) = ("TA0006", "Credential Access");
 
     /// What the report is about: it comes first in every detection.
     pub const BOTNET: Technique =
@@ -111,6 +116,32 @@ pub mod attack {
     pub const IMPLANT_IMAGE: Technique = technique(PERSISTENCE, "T1525", "Implant Internal Image", None);
     /// What others pay for is used.
     pub const RESOURCE_HIJACKING: Technique = technique(IMPACT, "T1496", "Resource Hijacking", None);
+    /// Command and control over what others speak as well.
+    pub const APPLICATION_LAYER: Technique =
+        technique(COMMAND_AND_CONTROL, "T1071", "Application Layer Protocol", None);
+    /// Command and control over HTTP and its like.
+    pub const WEB_PROTOCOLS: Technique =
+        technique(COMMAND_AND_CONTROL, "T1071.001", "Application Layer Protocol", Some("Web Protocols"));
+    /// Command and control in questions for names.
+    pub const DNS: Technique = technique(COMMAND_AND_CONTROL, "T1071.004", "Application Layer Protocol", Some("DNS"));
+    /// A port that the protocol does not have.
+    pub const NON_STANDARD_PORT: Technique = technique(COMMAND_AND_CONTROL, "T1571", "Non-Standard Port", None);
+    /// One protocol within another.
+    pub const PROTOCOL_TUNNELING: Technique = technique(COMMAND_AND_CONTROL, "T1572", "Protocol Tunneling", None);
+    /// Other ways, where one does not answer.
+    pub const FALLBACK_CHANNELS: Technique = technique(COMMAND_AND_CONTROL, "T1008", "Fallback Channels", None);
+    /// Names that a program makes up.
+    pub const GENERATED_DOMAINS: Technique =
+        technique(COMMAND_AND_CONTROL, "T1568.002", "Dynamic Resolution", Some("Domain Generation Algorithms"));
+    /// Data leaves the way the commands come.
+    pub const EXFILTRATION: Technique = technique(EXFILTRATES, "T1041", "Exfiltration Over C2 Channel", None);
+    /// A look around for services.
+    pub const SERVICE_DISCOVERY: Technique = technique(DISCOVERY, "T1046", "Network Service Discovery", None);
+    /// More than a network can carry.
+    pub const NETWORK_FLOOD: Technique = technique(IMPACT, "T1498", "Network Denial of Service", None);
+    /// Credentials from the cloud's metadata.
+    pub const METADATA_API: Technique =
+        technique(CREDENTIAL_ACCESS, "T1552.005", "Unsecured Credentials", Some("Cloud Instance Metadata API"));
     /// A service is ended.
     pub const SERVICE_STOP: Technique = technique(IMPACT, "T1489", "Service Stop", None);
 }

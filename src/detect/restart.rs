@@ -371,7 +371,12 @@ fn suppressed(mut detection: Detection, cause: &'static str) -> Detection {
 }
 
 fn measured(reason: &'static super::Reason, message: String, excess: Excess) -> Detection {
-    detection(reason, message)
+    with_excess(detection(reason, message), excess)
+}
+
+/// Adds what is more than usual to the evidence.
+pub(super) fn with_excess(detection: Detection, excess: Excess) -> Detection {
+    detection
         .with("observed", f64::from(excess.observed))
         .with("expected", excess.expected)
         .with("window_seconds", excess.seconds as f64)
@@ -394,7 +399,7 @@ fn slow(who: &str, excess: Excess) -> Detection {
 }
 
 /// The end of a message: what would be usual.
-fn usual(excess: Excess) -> String {
+pub(super) fn usual(excess: Excess) -> String {
     // In whole numbers: to print any other makes the guest larger by a tenth.
     let hundredths = (excess.expected * 100.0).round() as u64;
     if hundredths == 0 {
@@ -409,7 +414,7 @@ fn one_in(excess: Excess) -> f64 {
 }
 
 /// A number of seconds in words.
-fn span(seconds: i64) -> String {
+pub(super) fn span(seconds: i64) -> String {
     let (count, unit) = match seconds {
         ..120 => (seconds, "seconds"),
         120..7200 => ((seconds + 30) / 60, "minutes"),

@@ -5,7 +5,8 @@ mod memo;
 mod state;
 
 use crate::baseline::snapshot::One;
-use crate::baseline::{About, Containers, Due, Ended, Episodes, Learning, Readiness, Seed, id};
+use crate::baseline::{About, Containers, Due, Ended, Episodes, Learning, Readiness, Seed, Taken, id};
+use crate::detect::correlated::Correlated;
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
@@ -72,6 +73,7 @@ pub struct Engine {
     restarts: Restarts,
     resources: Resources,
     traffic: Traffic,
+    correlated: Correlated,
     memo: Memo,
     learning: One<Learning>,
     episodes: Episodes,
@@ -112,6 +114,7 @@ impl Engine {
             restarts: Restarts::new(&loaded.policy, seed),
             resources: Resources::new(&loaded.policy, seed),
             traffic: Traffic::new(&loaded.policy, seed),
+            correlated: Correlated::new(loaded.policy.limits.workloads, seed),
             episodes: Episodes::new(loaded.policy.limits.workloads, seed),
             memo: Memo::new(seed),
             loaded,
@@ -142,6 +145,12 @@ impl Engine {
         let id = self.loaded.id.split(' ').next().unwrap_or_default();
         self.loaded.id = format!("{id} (a newer one does not parse: {problem})");
         self.memo.clear();
+    }
+
+    /// Takes the text of a file of `traffic.threats.files`, in the place of what the file had before; says what became
+    /// of its lines. A policy that no longer names the file forgets it.
+    pub fn set_threats(&mut self, name: &str, text: &[u8]) -> Taken {
+        self.traffic.set_threats(name, text)
     }
 
     /// The id of the policy as the records give it.
@@ -249,10 +258,12 @@ impl Engine {
             let policy = &self.loaded.policy;
             if learning.readiness(policy.baseline.learn_for) != *readiness
                 || policy.excuse(workload, image.as_ref(), *rule, reason, at).is_some()
+                || !self.correlated.is_alone(answer.workload, *rule, at.sec)
             {
                 return None;
             }
             count = Some((self.episodes.again(*episode, at, &policy.alerts)?, rest));
+            self.correlated.again(answer.workload, *rule, at.sec);
             outcome = Outcome::Suppressed;
         }
         (self.clock, *self.learning) = (clock, learning);
@@ -371,6 +382,7 @@ impl Engine {
             }
             self.see(at);
             judgement.is_renamed |= self.containers.identify(observation, at.sec);
+            self.traffic.addresses.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
@@ -388,7 +400,11 @@ impl Engine {
             if !observation.facts.is_empty() && !self.clock.is_doubted() {
                 self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
-                self.traffic.judge(observation, context, &mut judgement.detections);
+                let is_suspect = self.correlated.is_suspect(context.workload, at.sec);
+                self.traffic.judge(observation, context, is_suspect, &mut judgement.detections);
+            }
+            if judgement.detections.len() > before {
+                self.correlated.see(&observation.workload, context, before, &mut judgement.detections);
             }
             let found = judgement.detections.len() > before;
             let may_end = self.episodes.may_have_ended(context.workload, at);

@@ -1,0 +1,374 @@
+//! `anomalous-traffic`: a container talks to the outside as command and control does.
+//!
+//! Each workload's destinations are remembered with when they were contacted and how much went there. What a workload
+//! did while it was being learned is usual of it; what comes later has to explain itself ([`Standing`]): timing, volume
+//! or rarity alone are a detection of a destination that is new to the workload, and not one of a destination that it
+//! has always had. That gate is what the precision comes from: the best of timing scores finds every harmless poller as
+//! well, and RITA's gives one that contacts every 30 s a score of 1.00.
+//!
+//! Egress is what leaves for somewhere outside the policy's `internal` networks; whoever wants command and control found
+//! within private ranges lists there no more than is his. Destinations inside are judged by the threat lists, and by
+//! whether a workload scans them.
+//!
+//! Who asks for a name that is listed is reported as who connects to it; names are learned from answers, TLS and HTTP,
+//! and nothing is ever resolved: resolving what malware asks for would itself contact it, and make a detection of its
+//! own (falcosecurity/falco #835, #1822, #2504).
+
+mod beacon;
+mod destination;
+mod dns;
+mod fan;
+mod listed;
+mod standing;
+mod volume;
+
+use super::{Context, Detection, whom};
+use crate::baseline::{
+    Addresses, Connection, Contact, NAMES, Networks, Pairs, Readiness, Seed, Subnames, Table, Taken, Talks, Threats, id,
+};
+use crate::policy::{Policy, RuleName};
+use crate::source::{Fact, Flow, Observation, Progress, Protocol};
+use destination::{Destination, Side};
+use standing::Standing;
+
+/// The reasons, as `tidewaiter explain anomalous-traffic` lists them.
+pub mod reasons {
+    use crate::detect::reasons;
+
+    reasons! {
+        /// A listed destination.
+        THREAT = "threat-match", High, 95, [BOTNET, APPLICATION_LAYER],
+            "The workload contacts, or asks for, a destination that a threat list or the policy names.";
+        /// Contacts by the clock.
+        BEACON = "beacon", High, 80, [BOTNET, WEB_PROTOCOLS],
+            "The workload contacts a destination that is new to it by the clock.";
+        /// Contacts by a slow clock.
+        SLOW_BEACON = "slow-beacon", High, 80, [BOTNET, WEB_PROTOCOLS],
+            "The workload contacts a destination that is new to it by the clock, once an hour or less.";
+        /// A connection that stays.
+        LONG = "long-connection", Medium, 55, [BOTNET, APPLICATION_LAYER],
+            "The workload has been connected for hours to a destination that is new to it.";
+        /// A destination that is contacted without pause.
+        STROBE = "strobe", Medium, 60, [BOTNET, NETWORK_FLOOD],
+            "The workload contacts one destination about once a second, for an hour, and did not before.";
+        /// Many destinations at a time.
+        FAN_OUT = "fan-out", Medium, 65, [BOTNET, SERVICE_DISCOVERY],
+            "The workload contacts many destinations or ports that are new to it at a time, as a scan does.";
+        /// Data that leaves.
+        EXFILTRATION = "exfiltration", High, 70, [BOTNET, EXFILTRATION],
+            "The workload sends far more than it receives, and than it used to, to one destination.";
+        /// A destination that does not answer.
+        FAILED = "failed-connects", Medium, 60, [BOTNET, FALLBACK_CHANNELS],
+            "The workload tries again and again, by the clock or without pause, a new destination that does not answer.";
+        /// A destination nobody has had.
+        NEW = "new-destination", Low, 25, [BOTNET, APPLICATION_LAYER],
+            "The workload, which hardly ever does, contacts a destination that no workload has contacted before.";
+        /// A port that remote control likes.
+        ODD_PORT = "odd-port", Medium, 50, [BOTNET, NON_STANDARD_PORT],
+            "The workload contacts a new destination at a port that remote-control programs, IRC or Tor use.";
+        /// The metadata service of the cloud.
+        METADATA = "metadata-access", Medium, 45, [BOTNET, METADATA_API],
+            "The workload asks the cloud's metadata service, which has credentials, and did not before.";
+        /// A mining pool.
+        MINER_POOL = "miner-pool", High, 85, [BOTNET, COMPUTE_HIJACKING],
+            "The workload contacts a mining pool, by name or by protocol.";
+        /// Data in names.
+        DNS_TUNNEL = "dns-tunnel", High, 75, [BOTNET, DNS, PROTOCOL_TUNNELING],
+            "The workload asks for many different names below one domain, as a tunnel through DNS does.";
+        /// Names that nobody chose.
+        DGA = "dga", High, 75, [BOTNET, GENERATED_DOMAINS],
+            "The workload asks for many domains that do not exist, as malware does that generates names.";
+    }
+}
+
+/// Contacts within so many milliseconds are one.
+const TOGETHER: i64 = 1000;
+
+/// Attempts within so many milliseconds are one: what fails is tried again at once.
+const RETRIES: i64 = 3000;
+
+/// Ports of which the traffic is not command and control's, or is judged by what is asked: DNS and the time.
+const QUIET: [u16; 4] = [53, 123, 853, 5353];
+
+/// The rule with what it remembers.
+#[derive(Debug)]
+pub struct Traffic {
+    internal: Networks,
+    allowed: Networks,
+    allowed_ports: Vec<(u16, Protocol)>,
+    threats: Threats,
+    pub(crate) addresses: Addresses,
+    pub(crate) pairs: Pairs,
+    pub(crate) talks: Talks,
+    pub(crate) subnames: Table<Subnames>,
+    /// Room to work in.
+    codes: Vec<u16>,
+}
+
+/// What a flow is judged by.
+struct Contacted<'c> {
+    context: Context<'c>,
+    who: String,
+    destination: Destination,
+    standing: Standing,
+    /// The key of the pair.
+    key: u64,
+    has_failed: bool,
+    contact: Option<Contact>,
+    /// In milliseconds.
+    at: i64,
+}
+
+impl Contacted<'_> {
+    /// A detection about the destination.
+    fn detection(&self, reason: &'static super::Reason, message: String) -> Detection {
+        let destination = &self.destination;
+        let mut detection = Detection::new(RuleName::AnomalousTraffic, reason, message)
+            .with("destination", destination.shown())
+            .with("protocol", destination.protocol.as_str())
+            .with("workloads", f64::from(self.standing.prevalence));
+        if let (Some(address), true) = (destination.address, destination.name.is_some()) {
+            detection.evidence.push(("address", address.to_string().into()));
+        }
+        detection.entity = match &destination.name {
+            Some(name) => destination::registrable(name).to_owned(),
+            None => destination.shown(),
+        };
+        detection.baseline = readiness(self.standing.is_learning, self.context);
+        // Where several workloads do the same, one alert stands for all.
+        if self.standing.prevalence >= standing::SEVERAL {
+            detection.scope = super::Scope::Cluster;
+        }
+        detection
+    }
+}
+
+fn readiness(is_learning: bool, context: Context<'_>) -> Readiness {
+    match context.readiness {
+        _ if is_learning => Readiness::Learning,
+        Readiness::Learning => Readiness::Ready,
+        readiness => readiness,
+    }
+}
+
+impl Traffic {
+    /// The rule for a policy, with nothing seen.
+    #[must_use]
+    pub fn new(policy: &Policy, seed: Seed) -> Self {
+        let (workloads, pairs) = (policy.limits.workloads, policy.limits.pairs);
+        let mut this = Self {
+            internal: Networks::default(),
+            allowed: Networks::default(),
+            allowed_ports: Vec::new(),
+            threats: Threats::default(),
+            addresses: Addresses::new(workloads, seed),
+            pairs: Pairs::new(pairs, seed),
+            talks: Talks::new(workloads, seed),
+            subnames: Table::new(workloads, seed),
+            codes: Vec::new(),
+        };
+        this.set_policy(policy);
+        this
+    }
+
+    /// Goes on with another policy; what was learned stays.
+    pub fn set_policy(&mut self, policy: &Policy) {
+        let traffic = &policy.traffic;
+        self.internal = Networks::new(&traffic.internal);
+        self.allowed = Networks::new(&traffic.allow_networks);
+        self.allowed_ports = traffic.allow_ports.iter().filter_map(|text| port(text)).collect();
+        self.threats.set_policy(&traffic.threat_networks, &traffic.threat_domains, &traffic.threat_files);
+    }
+
+    /// Takes a list of hostile destinations, in the place of what the file of that name had before.
+    pub fn set_threats(&mut self, name: &str, list: &[u8]) -> Taken {
+        self.threats.set_list(name, list)
+    }
+
+    /// Judges what an observation says of the network. `is_suspect` says that another rule has found something of the
+    /// workload lately.
+    pub fn judge(
+        &mut self,
+        observation: &Observation<'_>,
+        context: Context<'_>,
+        is_suspect: bool,
+        found: &mut Vec<Detection>,
+    ) {
+        for fact in &observation.facts {
+            match fact {
+                Fact::Flow(flow) => self.flow(flow, observation, context, is_suspect, found),
+                Fact::Lookup(lookup) => self.lookup(lookup, observation, context, found),
+                _ => {}
+            }
+        }
+    }
+
+    fn flow(
+        &mut self,
+        flow: &Flow<'_>,
+        observation: &Observation<'_>,
+        context: Context<'_>,
+        is_suspect: bool,
+        found: &mut Vec<Detection>,
+    ) {
+        // What comes from outside is nobody's egress.
+        let is_foreign = |address| !self.internal.have(address) && observation.workload.name == "-";
+        if observation.address.is_some_and(is_foreign) {
+            return;
+        }
+        let (workload, now) = (context.workload, context.at.sec);
+        let destination = self.destination(flow, workload, now);
+        if matches!(destination.side, Side::Nowhere) {
+            return;
+        }
+        let at = flow.start.map_or(context.at, |start| start.min(context.at));
+        let at = at.sec.saturating_mul(1000).saturating_add(i64::from(at.nanos / 1_000_000));
+        let who = whom(&observation.workload);
+        let Some(talk) = self.talks.workload(workload, now) else { return };
+        if destination.name.is_some() {
+            talk.flags |= NAMES;
+        }
+        let mut standing = Standing::new(talk, &destination, context, is_suspect);
+        let has_failed = flow.progress == Progress::Failed;
+        let key = id(&[&workload.to_le_bytes(), &destination.key().to_le_bytes(), &[has_failed.into()]]);
+        let mut told = Contacted { context, who, destination, standing, key, has_failed, contact: None, at };
+        self.listed(&told, flow, found);
+        if told.destination.side == Side::Metadata {
+            return self.metadata(&told, found);
+        }
+        let is_allowed = self.allows(&told.destination, context.policy);
+        if is_allowed || told.destination.side == Side::Inside && !has_failed {
+            return;
+        }
+
+        let transfer = self.connection(flow, &told);
+        if transfer.is_new || has_failed {
+            let together = if has_failed { RETRIES } else { TOGETHER };
+            told.contact = Some(self.pairs.contact(key, at, together));
+        }
+        if told.destination.side == Side::Inside {
+            return self.fan(&told, found);
+        }
+        let seen = self.pairs.destination(told.destination.key(), workload, now);
+        standing.learn(self.pairs.first(key).map_or(now, |first| first / 1000), seen, context);
+        told.standing = standing;
+        self.fan(&told, found);
+        self.volume(&told, flow, transfer, found);
+        self.beacon(&told, found);
+    }
+
+    /// Where a flow goes, with the name by which the workload knows the address.
+    fn destination(&mut self, flow: &Flow<'_>, workload: u64, now: i64) -> Destination {
+        let name = flow.name.as_ref().and_then(|name| destination::normal(name.as_bytes()));
+        let written = name.as_ref().and_then(|name| name.parse().ok());
+        let address = flow.address.or(written);
+        let name = match (name.filter(|_| written.is_none()), address) {
+            (Some(name), Some(address)) => {
+                self.addresses.call(workload, address, name.as_bytes(), now);
+                Some(name)
+            }
+            (None, Some(address)) => {
+                let known = self.addresses.name(workload, address, now);
+                known.and_then(|name| String::from_utf8(name.to_vec()).ok())
+            }
+            (name, None) => name,
+        };
+        Destination::new(name, address, flow.port, flow.protocol, &self.internal)
+    }
+
+    /// Compares the record with what was told of the same connection before.
+    fn connection(&mut self, flow: &Flow<'_>, told: &Contacted<'_>) -> crate::baseline::Told {
+        let is_over = matches!(flow.progress, Progress::Ended | Progress::Failed);
+        let now = Connection {
+            start: told.at,
+            sent: flow.sent.unwrap_or(0),
+            received: flow.received.unwrap_or(0),
+            seconds: flow.seconds.unwrap_or(0.0).clamp(0.0, 1e7) as f32,
+            is_over,
+        };
+        let key = match &flow.id {
+            Some(name) => id(&[b"id", name.as_bytes()]),
+            None => id(&[&told.key.to_le_bytes(), &flow.local_port.to_le_bytes()]),
+        };
+        let goes_on = flow.progress != Progress::Begun && flow.local_port != 0;
+        self.talks.connection(key, now, flow.id.is_some(), goes_on)
+    }
+
+    fn allows(&self, destination: &Destination, policy: &Policy) -> bool {
+        self.allowed_ports.contains(&(destination.port, destination.protocol))
+            || destination.address.is_some_and(|address| self.allowed.have(address))
+            || destination.name.as_deref().is_some_and(|name| allows_name(name, policy))
+    }
+
+    /// Judges the timing of a pair.
+    fn beacon(&mut self, told: &Contacted<'_>, found: &mut Vec<Detection>) {
+        let (standing, now) = (&told.standing, told.context.at.sec);
+        let Some(Contact::Pair(true)) = told.contact else { return };
+        if QUIET.contains(&told.destination.port) || !standing.is_open() {
+            return;
+        }
+        let Some(pair) = self.pairs.pairs.get_mut(told.key) else { return };
+        if !beacon::is_due(pair) {
+            return;
+        }
+        let Some(timing) = beacon::timing(pair, &mut self.codes) else { return };
+        let size = if told.has_failed { 0.5 } else { beacon::same_size(pair) };
+        let hours = f64::from(pair.hours.count_ones());
+        let days = f64::from(pair.days.count_ones());
+        let lasting = (hours / 12.0).max(days / 5.0).min(1.0);
+        let parts = 0.5 * timing.strength() + 0.2 * size + 0.2 * lasting + standing.weight();
+        let score = (parts * 100.0).round().clamp(0.0, 100.0) as u8;
+        let min_score = told.context.policy.traffic.beacon_min_score;
+        let what = if told.has_failed { volume::TOLD_FAILED } else { volume::TOLD_BEACON };
+        if score < min_score || !pair.tell(what, now) {
+            return;
+        }
+        let seconds = (timing.period / 1000.0).round();
+        let (reason, does) = match () {
+            () if told.has_failed => (&reasons::FAILED, "tries in vain to reach"),
+            () if seconds >= 3600.0 => (&reasons::SLOW_BEACON, "contacts"),
+            () => (&reasons::BEACON, "contacts"),
+        };
+        let message = format!(
+            "{} {does} {} every {}; {} of {} gaps are within {} % of that",
+            told.who,
+            told.destination.shown(),
+            super::restart::span(seconds as i64),
+            timing.within,
+            timing.of,
+            timing.share as u32
+        );
+        let mut detection = told
+            .detection(reason, message)
+            .with("period_seconds", seconds)
+            .with("gaps", f64::from(timing.of))
+            .with("gaps_within", f64::from(timing.within))
+            .with("one_in", (1.0 / timing.probability.max(1e-15)).round())
+            .with("same_size_percent", (size * 100.0).round())
+            .with("hours", hours)
+            .with("days", days)
+            .with("contacts", f64::from(pair.contacts));
+        standing.explain(&mut detection);
+        detection.score = score;
+        if score < 85 || told.has_failed {
+            detection.severity = super::Severity::Medium;
+        }
+        found.push(detection);
+    }
+}
+
+/// Whether the policy expects a name.
+fn allows_name(name: &str, policy: &Policy) -> bool {
+    policy.traffic.allow_domains.iter().any(|glob| fast_glob::glob_match(glob, name))
+}
+
+/// A port of the policy, as `123/udp`.
+fn port(text: &str) -> Option<(u16, Protocol)> {
+    let (port, protocol) = text.split_once('/')?;
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => Protocol::Other,
+    };
+    Some((port.parse().ok()?, protocol))
+}
