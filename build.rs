@@ -28,12 +28,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Fluent Bit's runtime asks a module that exports both for the buffers of its records. Otherwise they come out of a
-/// heap of the host's, which bounds a record at 64 KiB.
+/// Fluent Bit's runtime asks a module that exports `malloc` and `free` for the buffers of its records. Those of
+/// `src/guest/buffers.rs` come before libc's, which are still there under other names.
 fn export_allocator() {
     if is("CARGO_CFG_TARGET_OS", "wasi") && is("CARGO_CFG_TARGET_ENV", "p1") {
-        println!("cargo::rustc-link-arg=--export=malloc");
-        println!("cargo::rustc-link-arg=--export=free");
+        println!("cargo::rustc-link-arg=--allow-multiple-definition");
     }
 }
 

@@ -46,6 +46,23 @@ fn records(kind: &str) -> Vec<String> {
                     "container_hash": format!("registry.corp.example/team@sha256:{:064x}", number % 30),
                 },
             }),
+            "docker die" => json!({
+                "Type": "container", "Action": "die", "time": 1_773_533_191 + number * 60,
+                "Actor": {"ID": format!("{number:064x}"), "Attributes": {
+                    "exitCode": "1", "image": image, "name": name, "com.docker.compose.project": "shop",
+                    "com.docker.compose.service": format!("service-{}", number % 50),
+                }},
+            }),
+            "restart counter" => json!({
+                "name": "kube_pod_container_status_restarts_total", "timestamp": "2026-03-15T00:06:31Z", "kind": "absolute",
+                "counter": {"value": number / 50},
+                "tags": {"namespace": "shop", "pod": format!("service-{}-78945dccd8-hvr55", number % 50),
+                    "uid": format!("u{}", number % 50), "container": "service"},
+            }),
+            "docker stats" => json!({
+                "id": format!("{:012x}", number % 50), "name": name, "cpu_used": number * 1_000_000,
+                "mem_used": 5_000_000 + number, "mem_limit": 4_294_963_200_u64,
+            }),
             "plain log" => json!({
                 "level": "info", "msg": "GET /healthz 200", "duration_ms": 3, "path": "/healthz", "number": number,
                 "user_agent": "kube-probe/1.31", "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -82,7 +99,9 @@ fn serde_json_value(bencher: Bencher, kind: &str) {
     });
 }
 
-#[divan::bench(args = ["docker", "container log", "plain log", "finding"])]
+#[divan::bench(args = [
+    "docker", "docker die", "restart counter", "docker stats", "container log", "plain log", "finding",
+])]
 fn inspect(bencher: Bencher, kind: &str) {
     let records = records(kind);
     let Ok(loaded) = policy::load(POLICY) else { return };

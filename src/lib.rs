@@ -28,6 +28,7 @@ pub mod guest;
 #[cfg(all(feature = "cli", not(target_family = "wasm")))]
 pub mod host;
 pub mod image;
+pub mod number;
 pub mod policy;
 pub mod record;
 #[cfg(not(target_family = "wasm"))]

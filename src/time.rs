@@ -24,7 +24,8 @@ impl Time {
     /// The time that many nanoseconds after the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
-        Self { sec: nanos.div_euclid(1_000_000_000), nanos: nanos.rem_euclid(1_000_000_000) as u32 }
+        let sec = nanos.div_euclid(1_000_000_000);
+        Self { sec, nanos: (nanos - sec * 1_000_000_000) as u32 }
     }
 
     /// Reads [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339), and what shippers make of it: a space for the `T`, an

@@ -5,6 +5,7 @@
 // Clippy knows a test by its attribute, and not what only tests call.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -238,6 +239,61 @@ mod fluent_bit {
     #[ignore = "takes a while"]
     fn a_million_mutated_records_come_back() {
         run_mutated(1_000_000);
+    }
+
+    /// Deaths, starts, counters and measures of ten thousand workloads, an hour of them a pass.
+    fn run_workloads(records: u32) {
+        let mut guest = fluent_bit();
+        let mut batch = String::new();
+        let mut warm = 0;
+        for number in 0..records {
+            let workload = number.wrapping_mul(2_654_435_761) % 10_000;
+            let second = 1_790_000_000 + u64::from(number) * 36 / 100;
+            let _ = match number % 4 {
+                0 => writeln!(
+                    batch,
+                    r#"{{"Type":"container","Action":"die","Actor":{{"ID":"{workload:064x}","Attributes":{{"exitCode":"1","image":"a/b:{}","name":"w{workload}"}}}},"time":{second}}}"#,
+                    number % 7
+                ),
+                1 => writeln!(
+                    batch,
+                    r#"{{"name":"kube_pod_container_status_restarts_total","timestamp":{second},"kind":"absolute","counter":{{"value":{}}},"tags":{{"namespace":"n{}","pod":"w{workload}-78945dccd8-hvr55","uid":"u{workload}","container":"c"}}}}"#,
+                    number / 1_000_000,
+                    workload % 100
+                ),
+                2 => writeln!(
+                    batch,
+                    r#"{{"id":"{workload:012x}","name":"w{workload}","cpu_used":{},"mem_used":{},"mem_limit":4294963200,"time":{second}}}"#,
+                    number % 1000 * 100_000,
+                    5_000_000 + number % 1000
+                ),
+                _ => writeln!(
+                    batch,
+                    r#"{{"Type":"container","Action":"start","Actor":{{"ID":"{workload:064x}","Attributes":{{"image":"a/b:{}","name":"w{workload}"}}}},"time":{second}}}"#,
+                    number % 7
+                ),
+            };
+            if batch.len() > 1 << 20 {
+                guest.inspect(batch.as_bytes(), None).unwrap();
+                batch.clear();
+            }
+            if number == records / 5 {
+                warm = guest.memory_bytes();
+            }
+        }
+        assert!(guest.memory_bytes() <= 64 << 20, "{} bytes", guest.memory_bytes());
+        assert!(guest.memory_bytes() <= warm + (1 << 20), "from {warm} to {} bytes", guest.memory_bytes());
+    }
+
+    #[test]
+    fn ten_thousand_workloads_fit() {
+        run_workloads(100_000);
+    }
+
+    #[test]
+    #[ignore = "takes a while"]
+    fn ten_million_records_of_ten_thousand_workloads_fit() {
+        run_workloads(10_000_000);
     }
 
     #[test]
@@ -667,6 +723,201 @@ mod component {
         assert!(guest.version().unwrap().contains(&id), "{}", guest.version().unwrap());
         guest.set_policy(None).unwrap();
         assert!(guest.version().unwrap().ends_with(" default"));
+    }
+}
+
+mod state {
+    //! What was learned survives: in files for Fluent Bit, in a snapshot for component hosts.
+
+    use super::*;
+    use serde_json::Value;
+
+    const POLICY: &str = "images: {mode: learn, deny: [evil/**]}\nbaseline: {learn_for: 60s}\n";
+    const START: i64 = 1_773_529_591;
+
+    fn folder(policy: &str) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("tidewaiter.yaml"), policy).unwrap();
+        folder
+    }
+
+    fn guest(folder: &TempDir) -> FluentBit {
+        FluentBit::new(&[(folder.path(), "/etc/tidewaiter")], Log::Kept).unwrap()
+    }
+
+    fn event(image: &str) -> String {
+        EVENT.replace("nginx:1.25", image)
+    }
+
+    /// The detections of a container's start.
+    fn see(guest: &mut dyn Host, image: &str, second: i64) -> Vec<Value> {
+        let batch = guest.inspect(event(image).as_bytes(), Some(Time::from_sec(START + second))).unwrap();
+        let record: Value = serde_json::from_slice(&batch.records).unwrap();
+        record["tidewaiter"]["detections"].as_array().unwrap().clone()
+    }
+
+    /// Sees a hundred images within a hundred seconds, and a denied one, which alerts.
+    fn learn(guest: &mut dyn Host) -> Value {
+        for second in 0..100 {
+            see(guest, &format!("ghcr.io/acme/app-{}:1@sha256:{second:064x}", second % 50), second);
+        }
+        see(guest, "evil/x", 100).remove(0)
+    }
+
+    /// Whether what [`learn`] learned is there.
+    fn check(guest: &mut dyn Host, episode: &Value) {
+        let again = see(guest, "evil/x", 1000).remove(0);
+        assert_eq!(again["episode"], episode["episode"]);
+        assert_eq!([&again["state"], &again["suppressed"]], ["ongoing", "cooldown"]);
+        assert_eq!(again["baseline"], "restored");
+        assert_eq!(see(guest, "ghcr.io/acme/app-7", 1001), [] as [Value; 0]);
+        assert_eq!(see(guest, "ghcr.io/acme/new", 1002)[0]["reason"], "first-seen");
+    }
+
+    fn files(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn is_read_back_by_the_next_instance() {
+        let folder = folder(POLICY);
+        let mut first = guest(&folder);
+        let episode = learn(&mut first);
+        see(&mut first, "ghcr.io/acme/app-1", 140);
+        assert_eq!(first.log().lines().count(), 1, "{}", first.log());
+        drop(first);
+        let names = files(&folder.path().join("state"));
+        assert!(names.len() > 60 && names.contains(&"owner".to_owned()), "{names:?}");
+        assert!(!names.iter().any(|name| name.ends_with(".new")), "{names:?}");
+
+        let mut second = guest(&folder);
+        check(&mut second, &episode);
+        let log = second.log();
+        let line = format!("tidewaiter: /etc/tidewaiter/state: {} parts restored", names.len() - 1);
+        assert_eq!(log.lines().nth(1), Some(&*line), "{log}");
+    }
+
+    /// An alert does not wait: whoever starts Fluent Bit again and again is not alerted again and again.
+    #[test]
+    fn an_alert_is_written_at_once() {
+        let folder = folder(POLICY);
+        let first = see(&mut guest(&folder), "evil/x", 0).remove(0);
+        assert_eq!((&first["state"], &first["suppressed"]), (&"new".into(), &Value::Null));
+        for second in 1..4 {
+            let again = see(&mut guest(&folder), "evil/x", second).remove(0);
+            assert_eq!([&again["episode"], &again["suppressed"]], [&first["episode"], &"cooldown".into()]);
+        }
+    }
+
+    #[test]
+    fn belongs_to_the_instance_that_started_last() {
+        let folder = folder(POLICY);
+        let (mut first, mut second) = (guest(&folder), guest(&folder));
+        learn(&mut first);
+        let owner = fs::read(folder.path().join("state/owner")).unwrap();
+        learn(&mut second);
+        assert_ne!(fs::read(folder.path().join("state/owner")).unwrap(), owner);
+        let before = files(&folder.path().join("state")).len();
+        for minute in 2..9 {
+            see(&mut first, &format!("ghcr.io/other/{minute}"), minute * 60);
+        }
+        assert_eq!(files(&folder.path().join("state")).len(), before);
+        let log = first.log();
+        assert_eq!(log.matches("/etc/tidewaiter/state: taken over by another instance").count(), 1, "{log}");
+        assert!(!second.log().contains("taken over"), "{}", second.log());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_read_all_the_same() {
+        let folder = folder(POLICY);
+        let mut writer = guest(&folder);
+        let episode = learn(&mut writer);
+        see(&mut writer, "ghcr.io/acme/app-1", 140);
+        let mut reader = FluentBit::read_only(&[(folder.path(), "/etc/tidewaiter")], Log::Kept).unwrap();
+        check(&mut reader, &episode);
+        let log = reader.log();
+        assert_eq!(log.matches("tidewaiter: no folder to write to").count(), 1, "{log}");
+    }
+
+    #[rstest]
+    #[case::beside_the_policy("baseline: {state: var/lib}", &["/etc/tidewaiter", "/other"], 0, "var/lib")]
+    #[case::named_like_it("baseline: {state: lib}", &["/etc/tidewaiter", "/var/lib"], 1, "")]
+    #[case::the_policys_own("baseline: {state: .}", &["/etc/tidewaiter"], 0, "")]
+    fn has_its_place(#[case] policy: &str, #[case] names: &[&str], #[case] used: usize, #[case] path: &str) {
+        let places: Vec<_> = names.iter().map(|name| (tempfile::tempdir().unwrap(), name)).collect();
+        fs::write(places[0].0.path().join("tidewaiter.yaml"), policy).unwrap();
+        let folders: Vec<_> = places.iter().map(|(folder, name)| (folder.path(), name)).collect();
+        see(&mut FluentBit::new(&folders, Log::Kept).unwrap(), "a", 0);
+        assert!(folders[used].0.join(path).join("owner").is_file());
+    }
+
+    #[test]
+    fn a_torn_file_is_said_and_left_out() {
+        let folder = folder(POLICY);
+        let mut first = guest(&folder);
+        let episode = learn(&mut first);
+        see(&mut first, "ghcr.io/acme/app-1", 140);
+        let state = folder.path().join("state");
+        let torn = files(&state).into_iter().find(|name| name.starts_with("digests-")).unwrap();
+        let bytes = fs::read(state.join(&torn)).unwrap();
+        fs::write(state.join(&torn), &bytes[..bytes.len() - 5]).unwrap();
+        let mut second = guest(&folder);
+        check(&mut second, &episode);
+        let log = second.log();
+        assert!(log.contains(&format!(" parts restored; {torn} skipped, part 1: cut off\n")), "{log}");
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_costs_nothing() {
+        let folder = folder(POLICY);
+        let mut first = guest(&folder);
+        let episode = learn(&mut first);
+        fs::remove_dir_all(folder.path().join("state")).unwrap();
+        see(&mut first, "ghcr.io/acme/app-1", 140);
+        see(&mut first, "ghcr.io/acme/app-1", 180);
+        check(&mut guest(&folder), &episode);
+        // Something else in its place.
+        fs::remove_dir_all(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("state"), "").unwrap();
+        for minute in 4..9 {
+            see(&mut first, &format!("ghcr.io/other/{minute}"), minute * 60);
+        }
+        let log = first.log();
+        assert_eq!(log.matches("cannot write owner").count(), 1, "{log}");
+    }
+
+    #[test]
+    fn a_component_gives_and_takes_it() {
+        let component = || Component::new(Some(POLICY), [1, 2]).unwrap();
+        let mut first = component();
+        let episode = learn(&mut first);
+        let snapshot = first.snapshot().unwrap().unwrap();
+        let mut second = component();
+        let restored = second.restore(&snapshot).unwrap().unwrap();
+        assert!(restored.parts > 60 && restored.skipped.is_empty(), "{restored:?}");
+        check(&mut second, &episode);
+
+        let restored = component().restore(b"no snapshot").unwrap().unwrap();
+        assert_eq!((restored.parts, restored.skipped), (0, vec!["part 1: no part of a snapshot".to_owned()]));
+    }
+
+    /// What one guest has learned another can read.
+    #[test]
+    fn a_component_reads_the_files_of_the_module() {
+        let folder = folder(POLICY);
+        let mut module = guest(&folder);
+        let episode = learn(&mut module);
+        see(&mut module, "ghcr.io/acme/app-1", 140);
+        assert_eq!(module.snapshot().unwrap(), None);
+        let state = folder.path().join("state");
+        let names = files(&state).into_iter().filter(|name| name != "owner");
+        let snapshot: Vec<u8> = names.flat_map(|name| fs::read(state.join(name)).unwrap()).collect();
+        let mut component = Component::new(Some(POLICY), [3, 4]).unwrap();
+        assert_eq!(component.restore(&snapshot).unwrap().unwrap().skipped, [""; 0]);
+        check(&mut component, &episode);
     }
 }
 

@@ -269,7 +269,8 @@ mod files {
             pipeline["pipeline"]["filters"].as_array().unwrap().iter().map(|it| section("filter", it)).collect();
         let wasm: Vec<_> = wasm_filters(&filters).collect();
         check_filter(wasm[0], &mounted(container, "module"));
-        assert!(wasm[0].contains(&("accessible_paths".into(), mounted(container, "policy"))));
+        let paths = format!("{},{}", mounted(container, "policy"), mounted(container, "state"));
+        assert!(wasm[0].contains(&("accessible_paths".into(), paths)));
     }
 
     #[test]
@@ -298,7 +299,7 @@ mod files {
         let at = |name: &str| mounted(&serde_json::json!({ "volumeMounts": values["extraVolumeMounts"] }), name);
         for line in [
             format!("wasm_path {}/{}", at("tidewaiter-module"), module().0),
-            format!("accessible_paths {}", at("tidewaiter-policy")),
+            format!("accessible_paths {},{}", at("tidewaiter-policy"), at("tidewaiter-state")),
             format!("db {}/tail.db", at("tidewaiter-state")),
             "function_name tidewaiter".into(),
         ] {
@@ -527,6 +528,59 @@ fn a_changed_policy_is_read_while_it_runs() {
     judged(&mut running, "clean", &format!("{} (a newer one does not parse", id(lenient)));
     let log = running.end();
     assert_eq!(log.matches("unknown key").count(), 1, "{log}");
+}
+
+/// What was learned survives `kill -9`: an episode goes on and does not alert again, and nothing is learned anew.
+#[test]
+fn goes_on_where_it_was_killed() {
+    let Some(program) = program("goes_on_where_it_was_killed") else { return };
+    let place = Place::new(module().1, "images: {allow: [quay.io/acme/**]}\nbaseline: {learn_for: 60s}");
+    // Time is that of the records.
+    let shipped = read("fluent-bit/fluent-bit.yaml");
+    let timed = shipped.replacen(
+        "    format: json\n",
+        "    format: json\n    time_key: at\n    time_format: '%s'\n    time_keep: true\n",
+        1,
+    );
+    assert_ne!(timed, shipped);
+    let pipeline = place.path().join("pipeline.yaml");
+    fs::write(&pipeline, timed).unwrap();
+
+    let mut input = fs::File::create(place.input().join("records.ndjson")).unwrap();
+    let mut write = |image: &str, second: u32| {
+        let at = 1_790_000_000 + second;
+        writeln!(
+            input,
+            r#"{{"Type":"container","Action":"start","at":"{at}","Actor":{{"ID":"f0","Attributes":{{"image":"{image}","name":"w"}}}}}}"#
+        )
+        .unwrap();
+    };
+    let found = |image: &str| {
+        let lines = place.lines("records.ndjson");
+        let line = lines.iter().rfind(|line| line.contains(image))?;
+        Some(split(line).1?["detections"].get(0)?.clone())
+    };
+
+    let mut running = place.start(&program, &pipeline, &[]);
+    write("evil/x", 0);
+    (1..200).for_each(|second| write(&format!("quay.io/acme/app-{second}:1"), second));
+    write("evil/first", 200);
+    running.wait_until("the first part is out", || found("evil/first").is_some());
+    let before = found("evil/x").unwrap();
+    assert_eq!((&before["state"], &before["suppressed"]), (&"new".into(), &Json::Null));
+    drop(running);
+    assert!(place.home().join("state/learning-00").is_file());
+
+    let mut running = place.start(&program, &pipeline, &[]);
+    write("evil/x", 300);
+    write("evil/second", 301);
+    running.wait_until("the second part is out", || found("evil/second").is_some());
+    let log = running.end();
+    assert!(log.contains(&format!("{}/state: ", place.home().display())) && log.contains(" parts restored"), "{log}");
+    let after = found("evil/x").unwrap();
+    assert_eq!(after["episode"], before["episode"]);
+    assert_eq!([&after["state"], &after["suppressed"]], ["ongoing", "cooldown"]);
+    assert_eq!(after["baseline"], "restored");
 }
 
 #[rstest::rstest]

@@ -1,11 +1,15 @@
 //! Which workload a container belongs to, and what was asked of it.
 
+use super::snapshot::{self, Entry, Number, Reader, put_text};
 use super::{Seed, Table, Worth, id};
 use crate::record::Text;
 use crate::source::{Observation, Workload};
 
 /// How much of a container's id is looked at: `docker ps` and Fluent Bit's `docker` input have no more.
 const SHORT: usize = 12;
+
+/// No time at all.
+const NEVER: i64 = -(1 << 40);
 
 /// What is known of one container.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -18,6 +22,40 @@ pub struct Container {
     pub(crate) ended: Option<(i64, u8)>,
     /// When it was seen last.
     pub(crate) seen: i64,
+    /// The id of its whole id; 0 where nobody has told more than the short one.
+    pub(crate) whole: u64,
+}
+
+impl Entry for Container {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.workload.iter().for_each(|part| put_text(part, out));
+        let (ended, teller) = self.ended.unwrap_or((NEVER, 0));
+        [self.stopped.unwrap_or(NEVER), ended, self.seen].put(out);
+        teller.put(out);
+        self.whole.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut workload = <[Box<[u8]>; 4]>::default();
+        for part in &mut workload {
+            *part = reader.text()?.into();
+        }
+        let [stopped, ended, seen] = <[i64; 3] as Number>::read(reader)?;
+        let is_one = |time: &i64| *time > NEVER;
+        let (teller, whole) = (reader.u8()?, reader.u64()?);
+        let ended = Some(ended).filter(is_one).map(|ended| (ended, teller));
+        Some(Self { workload, stopped: Some(stopped).filter(is_one), ended, seen, whole })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |container| container.seen);
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.seen)
+    }
 }
 
 impl Worth for Container {
@@ -44,39 +82,54 @@ impl Containers {
     ///
     /// Sources that know a container by its id alone (the runtime's events, its statistics) would otherwise see another
     /// workload after each restart.
-    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) {
-        let Some(key) = observation.container.as_ref().and_then(key) else { return };
+    ///
+    /// Says whether the observation's workload is another one now.
+    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) -> bool {
+        let Some((key, whole)) = observation.container.as_ref().and_then(|id| self.key(id)) else { return false };
         let said = quality(&observation.workload);
         let Some(place) = self.table.find(key) else {
             // A name that is no better than the id itself is learned only with something to remember.
             if said > Quality::Id || !observation.facts.is_empty() {
                 let workload = names(&observation.workload);
-                self.table.put(key, Container { workload, seen: at, ..Container::default() });
+                self.table.put(key, Container { workload, seen: at, whole, ..Container::default() });
             }
-            return;
+            return false;
         };
-        let Some(known) = self.table.at_mut(place) else { return };
+        let Some(known) = self.table.at_mut(place) else { return false };
         known.seen = known.seen.max(at);
+        known.whole = known.whole.max(whole);
         let [cluster, namespace, kind, name] = &known.workload;
         let owned = |bytes: &[u8]| Text::from(bytes.to_vec());
         let remembered =
             Workload { cluster: owned(cluster), namespace: owned(namespace), kind: owned(kind), name: owned(name) };
-        if quality(&remembered) > said {
+        let is_better = quality(&remembered) > said;
+        if is_better {
             observation.workload = remembered;
         } else if said > quality(&remembered) {
             known.workload = names(&observation.workload);
         }
+        is_better
     }
 
     /// What is known of the container of an observation.
     pub fn of(&mut self, observation: &Observation<'_>) -> Option<&mut Container> {
-        self.table.get_mut(key(observation.container.as_ref()?)?)
+        let (key, _) = self.key(observation.container.as_ref()?)?;
+        self.table.get_mut(key)
     }
-}
 
-fn key(container: &Text<'_>) -> Option<u64> {
-    let short = container.as_bytes().get(..SHORT)?;
-    short.iter().all(u8::is_ascii_hexdigit).then(|| id(&[short]))
+    /// The key of a container, and the id of its whole id where that is given. Two whose ids begin alike are two, as far
+    /// as whole ids are given.
+    fn key(&self, container: &Text<'_>) -> Option<(u64, u64)> {
+        let container = container.as_bytes();
+        let short = container.get(..SHORT)?;
+        if !short.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let key = id(&[short]);
+        let whole = if container.len() > SHORT { id(&[container]) } else { 0 };
+        let known = self.table.get(key).map_or(0, |known| known.whole);
+        Some((if whole == 0 || known == 0 || known == whole { key } else { whole }, whole))
+    }
 }
 
 fn names(workload: &Workload<'_>) -> [Box<[u8]>; 4] {
@@ -130,6 +183,8 @@ mod tests {
         assert_eq!(identify(ID, "container", "web-1"), "compose/web");
         assert_eq!(identify("0123456789ab", "container", "other"), "container/other");
         assert_eq!(identify("web", "container", "web"), "container/web");
+        let alike = "5f0c2b9e7d1a0000000000000000000000000000000000000000000000000000";
+        assert_eq!(identify(alike, "container", "5f0c2b9e7d1a"), "container/5f0c2b9e7d1a", "it begins alike only");
     }
 
     #[test]

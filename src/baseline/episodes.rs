@@ -1,9 +1,9 @@
 //! Episodes: detections that go on are one alert, not thousands.
 
-use super::snapshot::{Entry, One, Reader, put_seconds};
+use super::snapshot::{Entry, Number, One, Reader, put_seconds, put_text};
 use super::{Seed, Table, Worth};
-use crate::detect::{Episode, State};
-use crate::policy::Alerts;
+use crate::detect::{self, Episode, Reason, State};
+use crate::policy::{Alerts, RuleName};
 use crate::time::{DAY, Time};
 
 /// An episode that was quiet for this long, in seconds, is over; or for twice the cool-down, where that is longer.
@@ -19,6 +19,18 @@ pub struct Running {
     /// [`NEVER`] when it has not alerted.
     alerted: i64,
     count: u32,
+    /// Whose it is, and what it is about: for the day on which it ends.
+    workload: u64,
+    about: Option<About>,
+}
+
+/// What an episode is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct About {
+    /// The rule.
+    pub rule: RuleName,
+    /// The reason.
+    pub reason: &'static Reason,
 }
 
 /// Longer ago than any cool-down.
@@ -38,10 +50,15 @@ impl Entry for Running {
         put_seconds(self.last, out);
         put_seconds(self.alerted, out);
         out.extend_from_slice(&self.count.to_le_bytes());
+        self.workload.put(out);
+        put_text(self.about.map_or("", |about| about.reason.id).as_bytes(), out);
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { id: reader.u64()?, last: reader.seconds()?, alerted: reader.seconds()?, count: reader.u32()? })
+        let (id, last, alerted, count) = (reader.u64()?, reader.seconds()?, reader.seconds()?, reader.u32()?);
+        let (workload, reason) = (reader.u64()?, reader.text()?);
+        let about = detect::reason(reason).map(|(rule, reason)| About { rule, reason });
+        Some(Self { id, last, alerted, count, workload, about })
     }
 
     fn merge(&mut self, other: Self) {
@@ -118,13 +135,44 @@ pub enum Due {
 pub struct Episodes {
     pub(crate) running: Table<Running>,
     pub(crate) hour: One<Hour>,
+    /// The subjects of the episodes that have alerted, by workload.
+    open: Table<Open>,
+    /// The workloads in `open`, one bit for one in 64 of them: most records are of others, and this is cheap to ask.
+    bits: u64,
+    /// Before this time none of them ends, in seconds.
+    next: i64,
+}
+
+/// The episodes of a workload that have alerted, by their subjects; 0 for none.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    subjects: [u64; 4],
+    last: i64,
+}
+
+impl Worth for Open {
+    fn worth(&self) -> i64 {
+        self.last
+    }
+}
+
+/// An episode that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ended {
+    /// What it was about.
+    pub about: About,
+    /// How it ended.
+    pub episode: Episode,
+    /// When it was seen last, in seconds.
+    pub last: i64,
 }
 
 impl Episodes {
     /// None yet, and later at most that many at a time.
     #[must_use]
     pub fn new(capacity: u32, seed: Seed) -> Self {
-        Self { running: Table::new(capacity, seed), hour: One::default() }
+        let (running, open) = (Table::new(capacity, seed), Table::new(capacity / 4, seed));
+        Self { running, hour: One::default(), open, bits: 0, next: i64::MAX }
     }
 
     /// How many alerts the cap has suppressed so far.
@@ -135,9 +183,16 @@ impl Episodes {
 
     /// Puts a detection into its episode. `subject` is the [id](super::id) of what the episode is about. An excused
     /// detection takes part in its episode without alerting.
-    pub fn see(&mut self, subject: u64, at: Time, alerts: &Alerts, excused: bool) -> (Episode, Due) {
+    pub fn see(
+        &mut self,
+        subject: u64,
+        (workload, about): (u64, About),
+        at: Time,
+        alerts: &Alerts,
+        excused: bool,
+    ) -> (Episode, Due) {
         let cooldown = i64::from(alerts.cooldown);
-        let quiet = QUIET.max(cooldown * 2);
+        let quiet = quiet(alerts);
         let known = self.running.get_mut(subject).filter(|running| at.sec.saturating_sub(running.last) <= quiet);
         if let Some(running) = known {
             running.last = running.last.max(at.sec);
@@ -151,6 +206,7 @@ impl Episodes {
                 && let Some(running) = self.running.get_mut(subject)
             {
                 running.alerted = at.sec;
+                self.open(workload, subject, at.sec);
             }
             return (episode, due);
         }
@@ -158,8 +214,83 @@ impl Episodes {
         let due = if excused { Due::Cooldown } else { self.take_alert(at, alerts.per_hour) };
         // An alert that the cap has swallowed is due again with the next detection.
         let alerted = if due == Due::Now { at.sec } else { NEVER };
-        self.running.put(subject, Running { id, last: at.sec, alerted, count: 1 });
+        self.running.put(subject, Running { id, last: at.sec, alerted, count: 1, workload, about: Some(about) });
+        if due == Due::Now {
+            self.open(workload, subject, at.sec);
+        }
         (Episode { id, state: State::New, count: 1 }, due)
+    }
+
+    /// Whether a workload may have an episode that has ended and was not told to have.
+    #[must_use]
+    #[inline]
+    pub fn may_have_ended(&self, workload: u64, at: Time) -> bool {
+        at.sec > self.next && self.bits & bit(workload) != 0
+    }
+
+    /// The episodes of a workload that alerted and have been quiet for long enough to be over. Each is told once.
+    pub fn end(&mut self, workload: u64, at: Time, alerts: &Alerts) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        if !self.may_have_ended(workload, at) {
+            return ended;
+        }
+        let quiet = quiet(alerts);
+        let Some(place) = self.open.find(workload) else { return ended };
+        let Some(mut subjects) = self.open.at(place).map(|open| open.subjects) else { return ended };
+        for subject in subjects.iter_mut().filter(|subject| **subject != 0) {
+            let Some(running) = self.running.get(*subject).copied() else {
+                *subject = 0;
+                continue;
+            };
+            if at.sec.saturating_sub(running.last) > quiet {
+                *subject = 0;
+                let episode = Episode { id: running.id, state: State::Closed, count: running.count };
+                ended.extend(running.about.map(|about| Ended { about, episode, last: running.last }));
+            }
+        }
+        if let Some(open) = self.open.at_mut(place) {
+            open.subjects = subjects;
+        }
+        self.look_ahead(at, quiet);
+        ended
+    }
+
+    /// Finds out when the next episode may end. There are thousands, so that it is not asked twice in ten minutes.
+    fn look_ahead(&mut self, at: Time, quiet: i64) {
+        (self.bits, self.next) = (0, i64::MAX);
+        for (workload, open) in self.open.iter() {
+            for running in open.subjects.iter().filter_map(|subject| self.running.get(*subject)) {
+                self.bits |= bit(workload);
+                self.next = self.next.min(running.last.saturating_add(quiet)).max(at.sec.saturating_add(600));
+            }
+        }
+    }
+
+    /// Notes that an episode has alerted.
+    fn open(&mut self, workload: u64, subject: u64, at: i64) {
+        self.bits |= bit(workload);
+        self.next = self.next.min(at.saturating_add(QUIET));
+        let place = self.open.find(workload);
+        let place = place.unwrap_or_else(|| self.open.put(workload, Open { subjects: [0; 4], last: at }));
+        if let Some(open) = self.open.at_mut(place) {
+            open.last = at;
+            if !open.subjects.contains(&subject) {
+                open.subjects.rotate_right(1);
+                if let Some(first) = open.subjects.first_mut() {
+                    *first = subject;
+                }
+            }
+        }
+    }
+
+    /// Notes which episodes have alerted, once they have been read back.
+    pub fn reopen(&mut self) {
+        let running: Vec<_> = self.running.iter().map(|(subject, running)| (subject, *running)).collect();
+        for (subject, running) in running {
+            if running.alerted != NEVER {
+                self.open(running.workload, subject, running.last);
+            }
+        }
     }
 
     /// Puts one more detection, that nothing excuses, into an episode that goes on and is in its cool-down, and gives its
@@ -168,7 +299,7 @@ impl Episodes {
         let cooldown = i64::from(alerts.cooldown);
         let running = self.running.get_mut(key)?;
         let since = |time: i64| at.sec.saturating_sub(time);
-        if since(running.alerted) >= cooldown || since(running.last) > QUIET.max(cooldown * 2) {
+        if since(running.alerted) >= cooldown || since(running.last) > quiet(alerts) {
             return None;
         }
         running.last = running.last.max(at.sec);
@@ -192,6 +323,15 @@ impl Episodes {
     }
 }
 
+/// For how long nothing has to be seen of an episode that is over, in seconds.
+fn quiet(alerts: &Alerts) -> i64 {
+    QUIET.max(i64::from(alerts.cooldown) * 2)
+}
+
+fn bit(workload: u64) -> u64 {
+    1 << (workload % 64)
+}
+
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): neighbouring seconds get unlike ids.
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -203,6 +343,31 @@ fn mix(mut word: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn about() -> About {
+        let (rule, reason) = detect::reason(b"denied").unwrap();
+        About { rule, reason }
+    }
+
+    #[test]
+    fn the_end_is_told_once() {
+        let mut episodes = Episodes::new(8, Seed([1, 2]));
+        episodes.see(1, (7, about()), Time::from_sec(0), &alerts(), false);
+        episodes.see(1, (7, about()), Time::from_sec(60), &alerts(), false);
+        episodes.see(2, (7, about()), Time::from_sec(0), &alerts(), true);
+        let end = |episodes: &mut Episodes, workload, sec| {
+            let ended = episodes.end(workload, Time::from_sec(sec), &alerts());
+            ended.iter().map(|ended| (ended.episode.state, ended.episode.count, ended.last)).collect::<Vec<_>>()
+        };
+        assert_eq!(end(&mut episodes, 7, DAY + 60), []);
+        assert_eq!(end(&mut episodes, 8, DAY + 661), []);
+        assert_eq!(
+            end(&mut episodes, 7, DAY + 661),
+            [(State::Closed, 2, 60)],
+            "what was excused has not begun for anybody"
+        );
+        assert_eq!(end(&mut episodes, 7, DAY + 1300), []);
+    }
+
     fn alerts() -> Alerts {
         Alerts { cooldown: 3600, per_hour: 2 }
     }
@@ -211,7 +376,7 @@ mod tests {
     fn an_episode_begins_goes_on_and_ends() {
         let mut episodes = Episodes::new(8, Seed([1, 2]));
         let mut see = |sec| {
-            let (episode, due) = episodes.see(1, Time::from_sec(sec), &alerts(), false);
+            let (episode, due) = episodes.see(1, (7, about()), Time::from_sec(sec), &alerts(), false);
             (episode.state, episode.count, due, episode.id)
         };
         let (state, count, due, id) = see(0);
@@ -227,7 +392,7 @@ mod tests {
     #[test]
     fn the_hour_has_a_cap() {
         let mut episodes = Episodes::new(8, Seed([1, 2]));
-        let mut due = |key, sec| episodes.see(key, Time::from_sec(sec), &alerts(), false).1;
+        let mut due = |key, sec| episodes.see(key, (7, about()), Time::from_sec(sec), &alerts(), false).1;
         assert_eq!([due(1, 0), due(2, 1), due(3, 2)], [Due::Now, Due::Now, Due::RateLimit]);
         assert_eq!(due(3, 3), Due::RateLimit, "what the cap swallowed is still due");
         assert_eq!(due(3, 3600), Due::Now);

@@ -23,6 +23,9 @@
 //!
 //! Ramps to ×3 in five days: 33 to 40 of 40 are a drift, a few more a spike, and no drift is false.
 
+use super::snapshot::{self, Entry, Reader, numbers};
+use crate::number;
+
 /// Values and differences are kept in this many steps of the natural logarithm.
 const STEPS: f64 = 256.0;
 const UNKNOWN: i16 = i16::MIN;
@@ -131,6 +134,26 @@ const ALARMED: u8 = 4;
 const DRIFTED: u8 = 8;
 /// What goes on began while the workload was being changed.
 const ROLLOUT: u8 = 16;
+
+impl Entry for Gauge {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        numbers!(write self, out, hours, days, crest, hour_crest, trough, learned, minute, highest, hour_sum, hour_count, day_count, day_sum, since, lasted, low, flags);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        numbers!(read reader, hours: [i16; 24], days: [i16; 7], crest: i16, hour_crest: i16, trough: i16, learned: u16, minute: u32, highest: f32, hour_sum: f32, hour_count: u8, day_count: u8, day_sum: i32, since: u32, lasted: u8, low: i16, flags: u8)
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |gauge| (gauge.learned, gauge.minute));
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(i64::from(self.minute) * 60)
+    }
+}
 
 impl super::Worth for Gauge {
     fn worth(&self) -> i64 {
@@ -406,11 +429,11 @@ fn nearer(from: i16, to: i16, pace: i16) -> i16 {
 }
 
 fn log(value: f64) -> i16 {
-    (value.max(1e-9).ln() * STEPS) as i16
+    (number::ln(value.max(1e-9)) * STEPS) as i16
 }
 
 fn exp(steps: i16, floor: f64) -> f64 {
-    ((f64::from(steps) / STEPS).exp() - floor).max(0.0)
+    (number::exp(f64::from(steps) / STEPS) - floor).max(0.0)
 }
 
 #[cfg(test)]

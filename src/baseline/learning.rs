@@ -57,6 +57,12 @@ impl Learning {
         self.last.saturating_sub(self.first)
     }
 
+    /// How many events there were.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        self.events
+    }
+
     /// Whether as much was seen as the policy asks for: `learn_for` seconds.
     #[must_use]
     pub fn readiness(&self, learn_for: u32) -> Readiness {
@@ -105,10 +111,6 @@ impl Entry for Learning {
 
     fn last(&self) -> Option<i64> {
         (self.events > 0).then_some(self.last)
-    }
-
-    fn count(&self) -> Option<u32> {
-        Some(self.events)
     }
 }
 

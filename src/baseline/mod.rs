@@ -21,7 +21,7 @@ mod threats;
 pub use addresses::{Addresses, bits, is_named};
 pub use containers::Containers;
 pub use digests::{Digests, Drift};
-pub use episodes::{Due, Episodes};
+pub use episodes::{About, Due, Ended, Episodes};
 pub use gauge::{Change, Gauge, Kind, Terms, WARM_UP};
 pub use instance::{Instance, Unit};
 pub use learning::{Learning, Readiness};

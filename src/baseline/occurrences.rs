@@ -1,6 +1,7 @@
 //! What happens to somebody again and again: the last hours as they were, and what is usual.
 
 use super::rate::{HOUR, Rate, Window};
+use super::snapshot::{Number, Reader};
 
 /// How many hours are kept before they are learned: what goes on now must not be its own measure.
 const KEPT: i64 = 24;
@@ -23,6 +24,12 @@ const FASTER: f64 = 10.0;
 /// A slow change needs so many hours of history to be one.
 const HISTORY: f64 = 72.0;
 
+/// No time at all.
+const NEVER: i64 = -(1 << 40);
+
+/// As many windows as a policy may have.
+const MOST_WINDOWS: usize = 8;
+
 /// More than usual, in a window.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Excess {
@@ -42,6 +49,8 @@ pub struct Occurrences {
     /// When the first and the last of them was.
     pub(crate) first: i64,
     pub(crate) last: i64,
+    /// How many there were in all.
+    pub(crate) total: u32,
     pub(crate) rate: Rate,
     /// The hours that are not learned yet, up to and including `hour`.
     pub(crate) hours: [u16; KEPT as usize],
@@ -67,6 +76,7 @@ impl Occurrences {
         Self {
             first: at,
             last: at,
+            total: 0,
             rate: Rate::default(),
             hours: [0; KEPT as usize],
             hour: at.div_euclid(HOUR),
@@ -80,14 +90,57 @@ impl Occurrences {
         }
     }
 
-    /// Counts in other windows from now on.
+    /// Counts in other windows from now on, if they are others.
     pub fn set_windows(&mut self, windows: &[u32]) {
+        if self.windows.iter().map(|window| window.seconds).eq(windows.iter().map(|&seconds| Window::length(seconds))) {
+            return;
+        }
         self.windows = windows.iter().map(|&seconds| Window::new(seconds)).collect();
+    }
+
+    /// How much is known: of two baselines of the same the larger one is the better.
+    #[must_use]
+    pub fn experience(&self) -> (f64, i64) {
+        (self.rate.hours, self.last)
+    }
+
+    /// Appends what is known.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        [self.first, self.last, self.hour, self.watched, self.rising, self.alarmed.unwrap_or(NEVER)].put(out);
+        [self.rate.events, self.rate.hours, self.sum, self.usual].put(out);
+        [self.total, self.risen].put(out);
+        self.hours.put(out);
+        (self.windows.len().min(MOST_WINDOWS) as u8).put(out);
+        for window in self.windows.iter().take(MOST_WINDOWS) {
+            window.seconds.put(out);
+            window.newest.put(out);
+            window.counts.put(out);
+        }
+    }
+
+    /// Reads what was known.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let [first, last, hour, watched, rising, alarmed] = <[i64; 6] as Number>::read(reader)?;
+        let [events, hours, sum, usual] = <[f64; 4] as Number>::read(reader)?;
+        let [total, risen] = <[u32; 2] as Number>::read(reader)?;
+        let is_sane = events >= 0.0 && hours >= 0.0 && sum >= 0.0 && usual > 0.0;
+        let alarmed = Some(alarmed).filter(|hour| *hour > NEVER);
+        let kept = Number::read(reader)?;
+        let mut windows = Vec::new();
+        for _ in 0..reader.u8()? {
+            let window = Window::new(reader.u32()?);
+            windows.push(Window { newest: reader.seconds()?, counts: Number::read(reader)?, ..window });
+        }
+        let rate = Rate { events, hours };
+        let read =
+            Self { first, last, total, rate, hours: kept, hour, alarmed, watched, sum, usual, rising, risen, windows };
+        is_sane.then_some(read)
     }
 
     /// Counts an event.
     pub fn add(&mut self, at: i64) {
         self.advance(at);
+        self.total = self.total.saturating_add(1);
         self.last = self.last.max(at);
         self.first = self.first.min(at);
         let hour = at.div_euclid(HOUR);

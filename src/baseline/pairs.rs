@@ -186,15 +186,6 @@ impl Pair {
         self.told_what |= what;
         is_news
     }
-
-    /// Lets time pass that nobody watched.
-    pub(crate) fn skip(&mut self, seconds: i64) {
-        let milliseconds = seconds.saturating_mul(1000);
-        self.first = self.first.saturating_add(milliseconds);
-        self.last = self.last.saturating_add(milliseconds);
-        self.told = self.told.saturating_add(seconds);
-        self.flags |= GAP_UNKNOWN;
-    }
 }
 
 /// A number as the place of its logarithm.
@@ -400,15 +391,11 @@ mod tests {
         let mut pairs = pairs(1024);
         let key = |name: u64| super::super::id(&[&name.to_le_bytes()]);
         for day in 0..4 {
-            for name in 0..512 {
-                pairs.contact(key(name), day * DAY * 1000, 1000);
-            }
+            (0..512).for_each(|name| _ = pairs.contact(key(name), day * DAY * 1000, 1000));
         }
         // One contact a day for two days: still candidates.
         for day in 2..4 {
-            for name in 600..700 {
-                pairs.contact(key(name), day * DAY * 1000, 1000);
-            }
+            (600..700).for_each(|name| _ = pairs.contact(key(name), day * DAY * 1000, 1000));
         }
         for name in 0..1_000_000 {
             pairs.contact(key(10_000 + name), 4 * DAY * 1000 + name as i64, 1000);

@@ -5,6 +5,8 @@
 //! threshold on its tail means the same for every window, every workload, and for one without any history, where the
 //! prior alone judges.
 
+use crate::number::{exp, ln};
+
 /// Seconds in an hour: the rate is learned by the hour.
 pub const HOUR: i64 = 3600;
 
@@ -83,7 +85,7 @@ impl Rate {
         let exposure = PRIOR_HOURS + self.hours;
         let share = hours / (exposure + hours);
         // The probability of none is (1 - share)^shape.
-        let mut probability = ((1.0 - share).ln() * shape).exp();
+        let mut probability = exp(ln(1.0 - share) * shape);
         let mut below = 0.0;
         let mut term = 0.0;
         // Up to the count; the sum of what follows is then taken by itself, as one minus the sum before would be
@@ -127,7 +129,12 @@ impl Window {
     /// An empty window of so many seconds.
     #[must_use]
     pub fn new(seconds: u32) -> Self {
-        Self { seconds: seconds.max(PARTS as u32), newest: i64::MIN, counts: [0; PARTS as usize] }
+        Self { seconds: Self::length(seconds), newest: -(1 << 40), counts: [0; PARTS as usize] }
+    }
+
+    /// The length that a window of so many seconds gets.
+    pub(crate) fn length(seconds: u32) -> u32 {
+        seconds.max(PARTS as u32)
     }
 
     /// The length in hours.
@@ -159,8 +166,9 @@ impl Window {
     }
 
     fn part(&self, at: i64) -> i64 {
-        // Sixteen parts to the length, in whole numbers.
-        (i128::from(at) * i128::from(PARTS)).div_euclid(i128::from(self.seconds)) as i64
+        // Sixteen parts to the length, in whole numbers. No time that the clock gives comes near the ends of an i64, and
+        // to an interpreter 128 bits are a loop.
+        at.wrapping_mul(PARTS).div_euclid(i64::from(self.seconds))
     }
 
     fn slide(&mut self, part: i64) {

@@ -1,6 +1,8 @@
 //! What is known of the restarts of each workload, each counted once.
 
+use super::snapshot::{self, Entry, Number, Reader, numbers};
 use super::{Occurrences, Seed, Table, Worth, id, lasting};
+use crate::source::Workload;
 use crate::time::DAY;
 
 /// How a restart is seen. The same one is often seen in several ways, at about the same time.
@@ -34,9 +36,17 @@ const APART: i64 = 300;
 /// A back-off that was not heard of for this long, in seconds, is over: the kubelet waits five minutes at most.
 const BACK_OFF_ENDS: i64 = 1200;
 
+/// No time at all.
+const NEVER: i64 = -(1 << 40);
+
+/// What is kept of each part of a workload's name, in bytes. Kubernetes allows 253, and most have fewer than 64.
+const LONGEST_PART: usize = 128;
+
 /// The restarts of one workload.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Series {
+    /// The workload, for people: `cluster/namespace/kind/name`.
+    pub(crate) name: Box<[u8]>,
     pub(crate) restarts: Occurrences,
     pub(crate) told: [Told; VIEWS],
     /// The last kills for want of memory, the newest first; 0 for none.
@@ -49,6 +59,66 @@ pub struct Series {
     pub(crate) completed: Option<i64>,
 }
 
+impl Entry for Series {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        snapshot::put_text(&self.name, out);
+        self.restarts.write(out);
+        for told in self.told {
+            numbers!(write told, out, count, at);
+        }
+        numbers!(write self, out, out_of_memory, changing_until);
+        let (since, last) = self.back_off.unwrap_or((NEVER, NEVER));
+        [since, last, self.completed.unwrap_or(NEVER)].put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let name = reader.text()?.into();
+        let restarts = Occurrences::read(reader)?;
+        let mut told = [Told::default(); VIEWS];
+        for told in &mut told {
+            *told = Told { count: reader.u32()?, at: reader.seconds()? };
+        }
+        let (out_of_memory, changing_until) = (Number::read(reader)?, reader.seconds()?);
+        let [since, last, completed] = <[i64; 3] as Number>::read(reader)?;
+        let is_one = |time: &i64| *time > NEVER;
+        let back_off = Some(since).filter(is_one).map(|since| (since, last));
+        Some(Self {
+            name,
+            restarts,
+            told,
+            out_of_memory,
+            back_off,
+            changing_until,
+            completed: Some(completed).filter(is_one),
+        })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |series| series.restarts.experience());
+    }
+
+    fn resume(&mut self, gap: i64) {
+        self.restarts.skip(gap);
+        if let Some((_, last)) = &mut self.back_off {
+            *last = last.saturating_add(gap);
+        }
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(String::from_utf8_lossy(&self.name).into_owned())
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.restarts.last)
+    }
+
+    fn count(&self) -> Option<u32> {
+        Some(self.restarts.total)
+    }
+}
+
 impl Worth for Series {
     fn worth(&self) -> i64 {
         lasting(self.restarts.first, self.restarts.last)
@@ -58,20 +128,26 @@ impl Worth for Series {
 impl Series {
     /// A workload of which nothing is known, whose restarts are counted in windows of so many seconds.
     #[must_use]
-    pub fn new(windows: &[u32], at: i64) -> Self {
+    pub fn new(workload: &Workload<'_>, windows: &[u32], at: i64) -> Self {
+        let Workload { cluster, namespace, kind, name } = workload;
+        let parts = [cluster, namespace, kind, name].map(|part| {
+            let part = part.as_bytes();
+            part.get(..LONGEST_PART).unwrap_or(part)
+        });
         Self {
+            name: parts.join(&b'/').into(),
             restarts: Occurrences::new(windows, at),
             told: [Told::default(); VIEWS],
             out_of_memory: [0; 3],
             back_off: None,
-            changing_until: i64::MIN,
+            changing_until: NEVER,
             completed: None,
         }
     }
 
     /// Counts restarts that one view tells, between two times, and gives how many of them no other view has told
     /// before.
-    pub fn count(&mut self, view: View, count: u32, from: i64, at: i64) -> u32 {
+    pub fn tell(&mut self, view: View, count: u32, from: i64, at: i64) -> u32 {
         let patience = APART.max(at.saturating_sub(from));
         let count = count.min(MOST);
         let mut new = count;
@@ -132,6 +208,27 @@ pub struct Counter {
     pub(crate) out_of_memory: Option<bool>,
 }
 
+impl Entry for Counter {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        numbers!(write self, out, at);
+        // One more than the count, and than the flag: 0 is none.
+        self.count.map_or(0, |count| count.saturating_add(1)).put(out);
+        self.out_of_memory.map_or(0_u8, |is| 1 + u8::from(is)).put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (at, count, out_of_memory) = (reader.seconds()?, reader.u32()?, reader.u8()?);
+        let out_of_memory = (out_of_memory > 0).then_some(out_of_memory == 2);
+        Some(Self { count: count.checked_sub(1), at, out_of_memory })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |counter| (counter.at, counter.count));
+    }
+}
+
 impl Worth for Counter {
     fn worth(&self) -> i64 {
         self.at
@@ -143,6 +240,27 @@ impl Worth for Counter {
 pub struct Together {
     pub(crate) restarts: Occurrences,
     pub(crate) lately: [(u64, i64); Self::MOST],
+}
+
+impl Entry for Together {
+    const VERSION: u8 = 1;
+
+    // Who restarted in the last minutes is not kept: those minutes are over.
+    fn write(&self, out: &mut Vec<u8>) {
+        self.restarts.write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { restarts: Occurrences::read(reader)?, lately: [(0, NEVER); Self::MOST] })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |together| together.restarts.experience());
+    }
+
+    fn resume(&mut self, gap: i64) {
+        self.restarts.skip(gap);
+    }
 }
 
 impl Worth for Together {
@@ -157,7 +275,7 @@ impl Together {
     /// No workload so far; they are counted in a window of so many seconds.
     #[must_use]
     pub fn new(window: u32, at: i64) -> Self {
-        Self { restarts: Occurrences::new(&[window], at), lately: [(0, i64::MIN); Self::MOST] }
+        Self { restarts: Occurrences::new(&[window], at), lately: [(0, NEVER); Self::MOST] }
     }
 
     /// Notes that a member restarts, and gives how many others did within so many seconds, itself included. One that
@@ -210,13 +328,15 @@ impl Memory {
         }
     }
 
-    /// What is known of a workload.
-    pub fn workload(&mut self, workload: u64, windows: &[u32], at: i64) -> Option<&mut Series> {
-        let place = match self.workloads.find(workload) {
+    /// What is known of a workload, by its id and its name.
+    pub fn workload(&mut self, key: u64, workload: &Workload<'_>, windows: &[u32], at: i64) -> Option<&mut Series> {
+        let place = match self.workloads.find(key) {
             Some(place) => place,
-            None => self.workloads.put(workload, Series::new(windows, at)),
+            None => self.workloads.put(key, Series::new(workload, windows, at)),
         };
-        self.workloads.at_mut(place)
+        let series = self.workloads.at_mut(place)?;
+        series.restarts.set_windows(windows);
+        Some(series)
     }
 
     /// What is known of a namespace.
@@ -226,13 +346,6 @@ impl Memory {
             None => self.namespaces.put(namespace, Together::new(window, at)),
         };
         self.namespaces.at_mut(place)
-    }
-
-    /// Counts in other windows from now on.
-    pub fn set_windows(&mut self, windows: &[u32]) {
-        for series in self.workloads.values_mut() {
-            series.restarts.set_windows(windows);
-        }
     }
 
     /// The counter of that name.
@@ -251,26 +364,26 @@ mod tests {
     use super::*;
 
     fn series() -> Series {
-        Series::new(&[600, 3600], 0)
+        Series::new(&Workload::default(), &[600, 3600], 0)
     }
 
     #[test]
     fn what_two_views_tell_counts_once() {
         let mut seen = series();
-        assert_eq!(seen.count(View::Runtime, 1, 1000, 1000), 1);
-        assert_eq!(seen.count(View::Started, 1, 1002, 1002), 0);
-        assert_eq!(seen.count(View::Runtime, 1, 1030, 1030), 1);
-        assert_eq!(seen.count(View::Runtime, 1, 1090, 1090), 1);
-        assert_eq!(seen.count(View::Counter, 3, 980, 1100), 0);
-        assert_eq!(seen.count(View::Started, 2, 1002, 1100), 0);
-        assert_eq!(seen.count(View::Started, 1, 1102, 1102), 1, "one that no other has told");
-        assert_eq!(seen.count(View::BackOff, 1, 9000, 9000), 1, "what was told long ago is another one");
+        assert_eq!(seen.tell(View::Runtime, 1, 1000, 1000), 1);
+        assert_eq!(seen.tell(View::Started, 1, 1002, 1002), 0);
+        assert_eq!(seen.tell(View::Runtime, 1, 1030, 1030), 1);
+        assert_eq!(seen.tell(View::Runtime, 1, 1090, 1090), 1);
+        assert_eq!(seen.tell(View::Counter, 3, 980, 1100), 0);
+        assert_eq!(seen.tell(View::Started, 2, 1002, 1100), 0);
+        assert_eq!(seen.tell(View::Started, 1, 1102, 1102), 1, "one that no other has told");
+        assert_eq!(seen.tell(View::BackOff, 1, 9000, 9000), 1, "what was told long ago is another one");
     }
 
     #[test]
     fn restarts_that_were_not_watched_are_spread() {
         let mut seen = series();
-        assert_eq!(seen.count(View::Counter, 10, 100_000, 136_000), 10);
+        assert_eq!(seen.tell(View::Counter, 10, 100_000, 136_000), 10);
         assert_eq!(seen.restarts.windows[0].count(136_000), 1);
         assert_eq!(seen.restarts.windows[1].count(136_000), 1);
     }

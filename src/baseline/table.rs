@@ -31,7 +31,6 @@ pub struct Table<V> {
     index: Index,
     /// The values, each at the place of its key.
     values: Vec<V>,
-    hand: usize,
 }
 
 impl<V: Worth> Table<V> {
@@ -39,7 +38,7 @@ impl<V: Worth> Table<V> {
     #[must_use]
     pub fn new(capacity: u32, seed: Seed) -> Self {
         let capacity = (capacity as usize).max(NEIGHBOURHOOD);
-        Self { index: Index::new(capacity, seed), values: Vec::with_capacity(capacity), hand: 0 }
+        Self { index: Index::new(capacity, seed), values: Vec::with_capacity(capacity) }
     }
 
     /// How many values there are.
@@ -110,7 +109,7 @@ impl<V: Worth> Table<V> {
             }
             return place;
         }
-        let place = if self.is_full() { self.worthless().0 } else { self.len() };
+        let place = self.index.room(None, &worth_in(&self.values)).unwrap_or_default();
         self.set(key, place, value)
     }
 
@@ -122,16 +121,11 @@ impl<V: Worth> Table<V> {
         }
         self.index.put(key, place)
     }
+}
 
-    /// The place of the value worth least of the next neighbourhood, and its worth.
-    fn worthless(&mut self) -> (usize, i64) {
-        let capacity = self.index.capacity;
-        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % capacity);
-        let worth = |place: usize| self.values.get(place).map_or(i64::MIN, V::worth);
-        let least = neighbours.map(|place| (place, worth(place))).min_by_key(|(_, worth)| *worth);
-        self.hand = (self.hand + NEIGHBOURHOOD) % capacity;
-        least.unwrap_or_default()
-    }
+/// What the value at a place is worth.
+fn worth_in<V: Worth>(values: &[V]) -> impl Fn(usize) -> i64 {
+    |place| values.get(place).map_or(i64::MIN, V::worth)
 }
 
 impl<V: Entry + Worth> Table<V> {
@@ -141,16 +135,10 @@ impl<V: Entry + Worth> Table<V> {
         if let Some(known) = self.get_mut(key) {
             return known.merge(value);
         }
-        let place = if self.is_full() {
-            let (place, worth) = self.worthless();
-            if worth >= value.worth() {
-                return;
-            }
-            place
-        } else {
-            self.len()
-        };
-        self.set(key, place, value);
+        let room = self.index.room(Some(value.worth()), &worth_in(&self.values));
+        if let Some(place) = room {
+            self.set(key, place, value);
+        }
     }
 }
 
@@ -161,10 +149,12 @@ impl<V: Entry + Worth> Kept for Table<V> {
 
     // In the order in which they came: it is the same whatever the seed, and reading keeps it.
     fn write(&self, shard: u8, out: &mut Vec<u8>) {
-        for (key, value) in self.iter().filter(|(key, _)| snapshot::shard(*key) == shard) {
+        self.index.each_in(shard, &mut |key, place| {
             out.extend_from_slice(&key.to_le_bytes());
-            value.write(out);
-        }
+            if let Some(value) = self.values.get(place) {
+                value.write(out);
+            }
+        });
     }
 
     fn read(&mut self, mut reader: Reader<'_>) -> Option<()> {
@@ -192,6 +182,8 @@ pub(super) struct Index {
     places: HashTable<u32>,
     keys: Vec<u64>,
     capacity: usize,
+    /// Where the next neighbourhood begins.
+    hand: usize,
     /// The shards that have changed, for [`Kept`].
     dirty: u64,
 }
@@ -204,6 +196,7 @@ impl Index {
             places: HashTable::with_capacity(capacity),
             keys: Vec::with_capacity(capacity),
             capacity,
+            hand: 0,
             dirty: 0,
         }
     }
@@ -231,6 +224,27 @@ impl Index {
     /// Notes that all values change.
     pub fn touch_all(&mut self) {
         self.dirty |= self.keys.iter().fold(0, |dirty, key| dirty | snapshot::bit(*key));
+    }
+
+    /// The place for a new key: the next one, or else that of what is worth least in the next neighbourhood; none when
+    /// that is worth as much as what is to come.
+    pub fn room(&mut self, coming: Option<i64>, worth: &dyn Fn(usize) -> i64) -> Option<usize> {
+        if !self.is_full() {
+            return Some(self.len());
+        }
+        let neighbours = (0..NEIGHBOURHOOD).map(|step| (self.hand + step) % self.capacity.max(1));
+        let (worth, place) = neighbours.map(|place| (worth(place), place)).min_by_key(|(worth, _)| *worth)?;
+        self.hand = (self.hand + NEIGHBOURHOOD) % self.capacity.max(1);
+        coming.is_none_or(|coming| worth < coming).then_some(place)
+    }
+
+    /// Calls for each key of a shard, with its place.
+    pub fn each_in(&self, shard: u8, call: &mut dyn FnMut(u64, usize)) {
+        for (place, &key) in self.keys.iter().enumerate() {
+            if snapshot::shard(key) == shard {
+                call(key, place);
+            }
+        }
     }
 
     /// Gives a place to a new key: that of another one, which goes, or the next.

@@ -206,8 +206,8 @@ impl Threats {
             list.lengths.iter().find_map(|&length| {
                 let first = masked(bits, length);
                 let any = list.has(network_id(first, length, 0));
-                let at_port = || list.has_ports && port != 0 && list.has(network_id(first, length, port));
-                if !(any || at_port()) {
+                let of_port = list.has_ports && port != 0 && list.has(network_id(first, length, port));
+                if !any && !of_port {
                     return None;
                 }
                 let first = std::net::Ipv6Addr::from(first);

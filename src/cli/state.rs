@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use tidewaiter::baseline::snapshot::{Entry, Merged, Summary};
+use tidewaiter::baseline::snapshot::{Merged, Summary};
+use tidewaiter::baseline::{Learning, Readiness};
 use tidewaiter::time::Time;
 
 use super::style::{BOLD, DIM};
@@ -102,6 +103,11 @@ fn time(sec: i64) -> String {
     Time::from_sec(sec).to_string()
 }
 
+/// Whether whoever reads it back has a baseline to judge by.
+fn readiness(learning: &Learning, learn_for: u32) -> &'static str {
+    if learning.readiness(learn_for) == Readiness::Learning { "learning" } else { "ready" }
+}
+
 fn document(path: &Path, state: &Merged, learn_for: u32, top: usize) -> Value {
     let learning = state.learning();
     let table = |summary: Summary| {
@@ -122,8 +128,8 @@ fn document(path: &Path, state: &Merged, learn_for: u32, top: usize) -> Value {
         "path": path.display().to_string(),
         "written": state.at().to_string(),
         "learned_seconds": learning.span(),
-        "events": learning.count(),
-        "readiness": learning.readiness(learn_for).as_str(),
+        "events": learning.events(),
+        "readiness": readiness(&learning, learn_for),
         "tables": state.summaries(top).into_iter().map(table).collect::<Vec<_>>(),
     })
 }
@@ -132,8 +138,8 @@ fn print(out: &mut impl Write, path: &Path, state: &Merged, learn_for: u32, top:
     let learning = state.learning();
     writeln!(out, "{BOLD}{}{BOLD:#}", path.display())?;
     writeln!(out, "  written    {} (record time)", state.at())?;
-    let events = style::count(u64::from(learning.count().unwrap_or_default()), "event");
-    let readiness = learning.readiness(learn_for).as_str();
+    let events = style::count(u64::from(learning.events()), "event");
+    let readiness = readiness(&learning, learn_for);
     writeln!(out, "  baseline   {readiness}: learned for {} from {events}", span(learning.span()))?;
     writeln!(out, "\n  {DIM}table        entries  last seen{DIM:#}")?;
     let summaries = state.summaries(top);

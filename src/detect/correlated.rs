@@ -58,6 +58,22 @@ impl Correlated {
             .any(|rule| lately.found.get(*rule as usize).is_some_and(recent))
     }
 
+    /// Whether no other rule has found something of the workload that belongs together with what one finds now.
+    #[must_use]
+    pub fn is_alone(&self, workload: u64, rule: RuleName, at: i64) -> bool {
+        let Some(lately) = self.lately.get(workload) else { return true };
+        let together = |found: &Option<(i64, _)>| found.is_some_and(|(time, _)| (at - time).abs() <= TOGETHER);
+        !lately.found.iter().enumerate().any(|(place, found)| place != rule as usize && together(found))
+    }
+
+    /// Takes up that a rule has found the same again.
+    pub fn again(&mut self, workload: u64, rule: RuleName, at: i64) {
+        let found = self.lately.get_mut(workload).and_then(|lately| lately.found.get_mut(rule as usize)?.as_mut());
+        if let Some((time, _)) = found {
+            *time = at;
+        }
+    }
+
     /// Takes up what was just found of a workload. What is low, or explained, counts for nothing: a rollout alone makes
     /// a new image, new destinations and restarts. Where it comes together with what another rule has found, it is high,
     /// and once a day something says so.

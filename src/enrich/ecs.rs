@@ -15,7 +15,7 @@ pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
     native::write_verdict(verdict, &mut object);
     let primary = super::primary(verdict.detections);
     let mut event = Writer::object(object.name("event"));
-    event.text("kind", if primary.is_some_and(|found| found.suppressed.is_none()) { "alert" } else { "event" });
+    event.text("kind", if primary.is_some_and(|found| found.counts()) { "alert" } else { "event" });
     event.text("module", "tidewaiter");
     event.text("dataset", "tidewaiter.alerts");
     match primary {

@@ -6,6 +6,7 @@ mod ocsf;
 
 use crate::detect::image::Judged;
 use crate::detect::{Datum, Detection, Technique};
+use crate::number;
 use crate::policy::Format;
 use crate::record::quote;
 use crate::source::{Digest, Observation};
@@ -61,7 +62,7 @@ const COUNT: &[u8] = b"\"count\":";
 
 /// Writes a detection's count.
 pub fn write_count(count: u32, out: &mut Vec<u8>) {
-    write_digits(u64::from(count), out);
+    number::write_digits(u64::from(count), out);
 }
 
 /// A JSON object or array that is being written: keeps the commas.
@@ -113,7 +114,7 @@ impl<'o> Writer<'o> {
     }
 
     fn number(&mut self, name: &str, number: f64) {
-        write_number(number, self.name(name));
+        number::write(number, self.name(name));
     }
 
     fn texts(&mut self, name: &str, texts: &[&str]) {
@@ -127,45 +128,6 @@ impl<'o> Writer<'o> {
     fn end(self) {
         self.out.push(self.close);
     }
-}
-
-/// Writes a number with at most three decimals: more would be noise, and the library's exact printing makes the guest
-/// larger by a tenth. JSON has no NaN and no infinity; such a number is written as `null`.
-fn write_number(number: f64, out: &mut Vec<u8>) {
-    if !number.is_finite() {
-        out.extend_from_slice(b"null");
-        return;
-    }
-    // A cast saturates; no number here comes near the ends of an i64.
-    let thousandths = (number * 1000.0).round() as i64;
-    if thousandths < 0 {
-        out.push(b'-');
-    }
-    let (whole, decimals) = (thousandths.unsigned_abs() / 1000, thousandths.unsigned_abs() % 1000);
-    write_digits(whole, out);
-    if decimals > 0 {
-        let digits = [decimals / 100, decimals / 10 % 10, decimals % 10].map(|digit| b'0' + digit as u8);
-        out.push(b'.');
-        out.extend_from_slice(&digits);
-        while out.last() == Some(&b'0') {
-            out.pop();
-        }
-    }
-}
-
-fn write_digits(number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut rest = number;
-    let mut length = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        length += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(20 - length..).unwrap_or_default());
 }
 
 fn write_evidence(evidence: &[(&'static str, Datum)], out: &mut Vec<u8>) {
@@ -192,7 +154,7 @@ fn techniques(detections: &[Detection]) -> Vec<Technique> {
 
 /// The detection that a form with room for one shows: of those that count the one with the highest score.
 fn primary(detections: &[Detection]) -> Option<&Detection> {
-    detections.iter().rev().max_by_key(|detection| (detection.suppressed.is_none(), detection.score))
+    detections.iter().rev().max_by_key(|detection| (detection.counts(), detection.score))
 }
 
 /// The digest in the registry, when that is what was observed.
@@ -206,23 +168,4 @@ fn manifest<'d>(observed: Option<&'d Digest<'_>>) -> Option<&'d [u8]> {
 /// The id of an episode, as 16 hexadecimal digits.
 fn episode_id(id: u64) -> String {
     format!("{id:016x}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[rstest::rstest]
-    #[case(0.0, "0")]
-    #[case(90.0, "90")]
-    #[case(-1.5, "-1.5")]
-    #[case(0.05, "0.05")]
-    #[case(2.0 / 3.0, "0.667")]
-    #[case(1_773_533_191_000.0, "1773533191000")]
-    #[case(f64::NAN, "null")]
-    fn numbers(#[case] number: f64, #[case] expected: &str) {
-        let mut out = Vec::new();
-        write_number(number, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
 }

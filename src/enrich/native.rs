@@ -47,7 +47,7 @@ pub(super) fn write_verdict(verdict: &Verdict<'_, '_>, object: &mut Writer<'_>) 
         return;
     }
     out.push(b'"');
-    let counting = verdict.detections.iter().filter(|detection| detection.suppressed.is_none());
+    let counting = verdict.detections.iter().filter(|detection| detection.counts());
     let mut tags: Vec<&str> = counting.map(|detection| detection.rule.as_str()).collect();
     tags.dedup();
     object.texts("tags", &tags);

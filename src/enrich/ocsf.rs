@@ -3,8 +3,9 @@
 //! A finding is about one thing: the detection with the highest score; all of them follow in `detections`. A record
 //! without a detection is no finding and gets the verdict alone.
 
-use super::{Verdict, Writer, episode_id, native, write_number};
+use super::{Verdict, Writer, episode_id, native};
 use crate::detect::{Detection, Severity, State};
+use crate::number;
 
 const CLASS: f64 = 2004.0;
 
@@ -42,10 +43,10 @@ fn write_finding(found: &Detection, verdict: &Verdict<'_, '_>, object: &mut Writ
     object.number("severity_id", severity);
     object.text("severity", severity_name);
     let milliseconds = verdict.at.sec.saturating_mul(1000).saturating_add(i64::from(verdict.at.nanos / 1_000_000));
-    write_number(milliseconds as f64, object.name("time"));
+    number::write(milliseconds as f64, object.name("time"));
     // 1 is New, 3 is Suppressed.
     object.number("status_id", if found.suppressed.is_some() { 3.0 } else { 1.0 });
-    object.name("is_alert").extend_from_slice(if found.suppressed.is_none() { b"true" } else { b"false" });
+    object.name("is_alert").extend_from_slice(if found.counts() { b"true" } else { b"false" });
     object.number("confidence_score", f64::from(found.score));
     object.text("message", &found.message);
     let mut metadata = Writer::object(object.name("metadata"));

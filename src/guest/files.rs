@@ -104,7 +104,8 @@ impl Below {
 
 impl Folder for Below {
     fn path(&self) -> String {
-        format!("{}/{}", self.root.name.trim_end_matches('/'), self.path)
+        let path = format!("{}/{}", self.root.name.trim_end_matches('/'), self.path);
+        path.trim_end_matches('/').to_owned()
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {

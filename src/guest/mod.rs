@@ -1,5 +1,7 @@
 //! Guests: the engine as WebAssembly, with a door for each kind of host. Each translates and nothing else.
 
+#[cfg(all(target_os = "wasi", target_env = "p1"))]
+mod buffers;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod component;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]

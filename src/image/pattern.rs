@@ -411,7 +411,10 @@ fn glob(component: &str) -> Result<Part, PatternError> {
 }
 
 fn check_characters(named: &str) -> Result<(), PatternError> {
-    let fits = |character: char| character.is_ascii_alphanumeric() || "._-/:*?[]!^".contains(character);
+    let fits = |character: char| {
+        character.is_ascii_alphanumeric()
+            || matches!(character, '.' | '_' | '-' | '/' | ':' | '*' | '?' | '[' | ']' | '!' | '^')
+    };
     let Some(odd) = named.chars().find(|&character| !fits(character)) else {
         return Ok(());
     };

@@ -9,8 +9,6 @@
 //! The texts form a trie. A node holds what stands before the next free value, whole; a text that departs from it does
 //! so at one of its words, and there a branch leads to another node.
 
-use hashbrown::HashTable;
-
 use super::scan::{number, plain_string, string_with_specials};
 use super::shape::Key;
 use super::value::{Fields, Slot};
@@ -29,11 +27,14 @@ pub struct Known<V> {
     nodes: Vec<Node>,
     /// The whole words of all nodes.
     words: Vec<u64>,
-    branches: HashTable<Branch>,
+    /// By their hashes, each at the next free place from there on; none before the first branch.
+    branches: Vec<Branch>,
     values: Vec<V>,
     /// The free values of the text at hand, by key; and those keys.
     slots: Vec<Slot>,
     set: Vec<Key>,
+    /// The place of the value that was found last.
+    last: u32,
     seed: u64,
 }
 
@@ -63,13 +64,17 @@ struct Free {
     key: Option<Key>,
 }
 
-/// The way from a word of a node, where a text has another word, to the node that goes on with that.
-#[derive(Debug)]
+/// The way from a word of a node, where a text has another word, to the node that goes on with that. The first node
+/// is nobody's branch: that is a free place.
+#[derive(Clone, Copy, Debug, Default)]
 struct Branch {
     place: u32,
-    word: u64,
     node: u32,
+    word: u64,
 }
+
+/// Places for branches: at most half of them are taken, since each text brings at most one.
+const BRANCHES: usize = 2 * MOST_TEXTS;
 
 /// A free value of a text that is to be remembered, and its range without the quotes.
 type Part = (usize, usize, Free);
@@ -78,8 +83,8 @@ impl<V> Known<V> {
     /// Knows nothing. `seed` keys the hash table.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let (nodes, words, values, slots, set) = <_>::default();
-        Self { nodes, words, branches: HashTable::new(), values, slots, set, seed }
+        let (nodes, words, branches, values, slots, set) = <_>::default();
+        Self { nodes, words, branches, values, slots, set, last: 0, seed }
     }
 
     /// Forgets all.
@@ -146,7 +151,13 @@ impl<V> Known<V> {
         };
         let close = text.len().checked_sub(tail as usize)?;
         let fields = Fields { text, close, slots: &self.slots, many: &[], found: &[] };
+        self.last = value;
         Some((fields, self.values.get_mut(value as usize)?))
+    }
+
+    /// The value that was found last.
+    pub fn last(&mut self) -> Option<&mut V> {
+        self.values.get_mut(self.last as usize)
     }
 
     /// What is left of a text behind all that the node holds; or else the place of the word where they part, and what
@@ -174,15 +185,28 @@ impl<V> Known<V> {
     /// The node where a branch leads that the text takes at a place.
     fn branch(&self, place: u32, rest: &[u8]) -> Option<u32> {
         let word = u64::from_le_bytes(*rest.first_chunk::<8>()?);
-        let branch = self.branches.find(hash(self.seed, place, word), |at| at.place == place && at.word == word);
-        branch.map(|branch| branch.node)
+        let branch = self.branches.get(self.free_or(place, word))?;
+        (branch.node != 0).then_some(branch.node)
+    }
+
+    /// Where the branch of a word is, or would be.
+    #[inline(always)]
+    fn free_or(&self, place: u32, word: u64) -> usize {
+        let mut at = hash(self.seed, place, word) as usize;
+        loop {
+            at %= BRANCHES;
+            match self.branches.get(at) {
+                Some(branch) if branch.node != 0 && (branch.word != word || branch.place != place) => at += 1,
+                _ => return at,
+            }
+        }
     }
 
     /// Remembers a text and its value, in place of the one that it may have had. Does nothing where the text cannot be
     /// told from others by its words.
     pub fn put(&mut self, fields: &Fields<'_, '_>, value: V) {
         let text = fields.text;
-        if text.len() > LONGEST || !fields.many.is_empty() {
+        if text.len() > LONGEST || !fields.many.is_empty() || self.values.len() >= MOST_TEXTS {
             return;
         }
         self.slots.resize(fields.slots.len(), Slot::default());
@@ -218,9 +242,11 @@ impl<V> Known<V> {
                     let own = parts.peek().map_or(text.len(), |(start, ..)| *start);
                     let (Some(chunk), true) = (behind.first_chunk::<8>(), own >= at + 8) else { return };
                     let (word, node) = (u64::from_le_bytes(*chunk), self.nodes.len() as u32);
-                    let seed = self.seed;
-                    let rehash = |branch: &Branch| hash(seed, branch.place, branch.word);
-                    self.branches.insert_unique(hash(seed, place, word), Branch { place, word, node }, rehash);
+                    self.branches.resize(BRANCHES, Branch::default());
+                    let free = self.free_or(place, word);
+                    if let Some(free) = self.branches.get_mut(free) {
+                        *free = Branch { place, node, word };
+                    }
                     break;
                 }
             }

@@ -63,6 +63,12 @@ impl<'a> Fields<'a, '_> {
         self.close
     }
 
+    /// The whole text alone, with nothing found in it.
+    #[must_use]
+    pub fn without_values(&self) -> Fields<'a, 'static> {
+        Fields { text: self.text, close: self.close, slots: &[], many: &[], found: &[] }
+    }
+
     /// Whether the key is there. Of an object or array with wanted members only this is known, not its text.
     #[inline]
     #[must_use]

@@ -9,7 +9,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    Amount, Fact, Metric, Observation, Observations, Reader, Source, Usage, Workload, docker, keys as record, owner,
+    Amount, Fact, Metric, Observation, Observations, Reader, Source, Usage, Workload, as_word, docker, filled,
+    keys as record, owner,
 };
 use crate::record::{Fields, Shape, keys};
 use crate::time::Time;
@@ -60,12 +61,12 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
         return None;
     }
     let tags = reader.object(&TAGS, fields.get(record::METRIC_TAGS)?.raw())?;
-    let text = |key| tags.text(key).filter(|text| !text.is_empty());
+    let text = |key| filled(&tags, key);
     let (source, metric, says) = match series {
         Some(&(_, metric, says)) => (Source::Cadvisor, metric, says),
-        None => match text(RESOURCE)?.as_bytes() {
-            b"cpu" => (Source::KubeStateMetrics, Metric::Cpu, Says::Limit(1.0)),
-            b"memory" => (Source::KubeStateMetrics, Metric::Memory, Says::Limit(1.0)),
+        None => match as_word(text(RESOURCE)?.as_bytes()) {
+            "cpu" => (Source::KubeStateMetrics, Metric::Cpu, Says::Limit(1.0)),
+            "memory" => (Source::KubeStateMetrics, Metric::Memory, Says::Limit(1.0)),
             _ => return None,
         },
     };

@@ -95,7 +95,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let mut connection = CONNECTION.read(&record);
     let flow = &mut connection.flow;
     let is_set = |key| record.get(key).is_some_and(|value| matches!(value.raw(), b"true" | b"1"));
-    let is_blocked = record.text(ACTION).is_some_and(|action| action == "blocked");
+    let is_blocked = network::is(&record, ACTION, "blocked");
     let event = network::first(&record, &[EVENT, EVENT_NAME], network::word);
     flow.progress = match event {
         Some(event) => EVENTS.iter().find(|(name, _)| event == *name)?.1,

@@ -11,7 +11,7 @@
 
 use super::docker::is_image_id;
 use super::object::Images;
-use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, address, bare, keys, owner};
+use super::{Digest, Image, Observation, Observations, Reader, Source, Workload, address, bare, filled, keys, owner};
 use crate::record::{Fields, Key, Text};
 
 /// What an observation of a line is called.
@@ -39,24 +39,20 @@ pub fn observation<'a>(workload: Workload<'a>, image: Option<Image<'a>>) -> Obse
 
 /// The value of the first of the keys that has one.
 fn first<'a>(fields: &Fields<'a, '_>, keys: [Key; 2]) -> Option<Text<'a>> {
-    keys.into_iter().find_map(|key| named(fields, key))
-}
-
-fn named<'a>(fields: &Fields<'a, '_>, key: Key) -> Option<Text<'a>> {
-    fields.text(key).filter(|text| !text.is_empty())
+    keys.into_iter().find_map(|key| filled(fields, key))
 }
 
 /// Reads the `kubernetes` object.
 fn kubernetes<'a>(fields: &Fields<'a, '_>) -> Option<(Workload<'a>, Option<Image<'a>>)> {
-    let pod = named(fields, keys::KUBERNETES_POD)?;
+    let pod = filled(fields, keys::KUBERNETES_POD)?;
     let mut workload = Workload::default();
-    if let Some(cluster) = named(fields, keys::KUBERNETES_CLUSTER) {
+    if let Some(cluster) = filled(fields, keys::KUBERNETES_CLUSTER) {
         workload.cluster = cluster;
     }
     if let Some(namespace) = first(fields, [keys::KUBERNETES_NAMESPACE, keys::KUBERNETES_POD_NAMESPACE]) {
         workload.namespace = namespace;
     }
-    let controller = match named(fields, keys::KUBERNETES_POD_OWNER).and_then(|owner| split(&owner)) {
+    let controller = match filled(fields, keys::KUBERNETES_POD_OWNER).and_then(|owner| split(&owner)) {
         Some(owner) => Some(owner),
         None => owner::controller(
             fields,
@@ -69,11 +65,11 @@ fn kubernetes<'a>(fields: &Fields<'a, '_>) -> Option<(Workload<'a>, Option<Image
         Some((kind, name)) => owner::of_controlled_pod(Some(&pod), (kind, name), None),
         None => owner::of_pod(&pod),
     };
-    let image = named(fields, keys::KUBERNETES_IMAGE).map(|reference| Image {
+    let image = filled(fields, keys::KUBERNETES_IMAGE).map(|reference| Image {
         reference,
         digest: first(fields, [keys::KUBERNETES_IMAGE_HASH, keys::KUBERNETES_IMAGE_ID])
             .and_then(|digest| Digest::parse(&digest)),
-        container: named(fields, keys::KUBERNETES_CONTAINER),
+        container: filled(fields, keys::KUBERNETES_CONTAINER),
     });
     Some((workload, image))
 }
@@ -87,17 +83,17 @@ fn split<'a>(owner: &Text<'a>) -> Option<(Text<'a>, Text<'a>)> {
 
 /// Reads the members of a container of Docker.
 fn docker<'a>(fields: &Fields<'a, '_>) -> Option<(Workload<'a>, Option<Image<'a>>)> {
-    let name = named(fields, keys::CONTAINER_NAME)?;
+    let name = filled(fields, keys::CONTAINER_NAME)?;
     // Docker's own driver has the slash of its API before the name.
     let start = usize::from(name.as_bytes().starts_with(b"/"));
     let name = name.slice(start, name.as_bytes().len());
     let mut workload = Workload::default();
-    let (project, compose) = (named(fields, keys::LABEL_COMPOSE_PROJECT), named(fields, keys::LABEL_COMPOSE_SERVICE));
-    (workload.kind, workload.name) = if let Some(service) = named(fields, keys::LABEL_SWARM_SERVICE)
+    let (project, compose) = (filled(fields, keys::LABEL_COMPOSE_PROJECT), filled(fields, keys::LABEL_COMPOSE_SERVICE));
+    (workload.kind, workload.name) = if let Some(service) = filled(fields, keys::LABEL_SWARM_SERVICE)
         // Swarm names its containers SERVICE.SLOT.TASK.
         && name.as_bytes().strip_prefix(service.as_bytes()).is_some_and(|task| task.starts_with(b"."))
     {
-        workload.namespace = named(fields, keys::LABEL_STACK).unwrap_or(workload.namespace);
+        workload.namespace = filled(fields, keys::LABEL_STACK).unwrap_or(workload.namespace);
         ("service".into(), service)
     } else if let (Some(project), Some(service)) = (project, compose) {
         workload.namespace = project;
@@ -105,7 +101,7 @@ fn docker<'a>(fields: &Fields<'a, '_>) -> Option<(Workload<'a>, Option<Image<'a>
     } else {
         ("container".into(), name.clone())
     };
-    let image = named(fields, keys::IMAGE).map(|reference| Image { container: Some(name), ..Image::new(reference) });
+    let image = filled(fields, keys::IMAGE).map(|reference| Image { container: Some(name), ..Image::new(reference) });
     Some((workload, image))
 }
 

@@ -26,7 +26,7 @@ use super::envelope::string_end;
 use super::keys::{
     LOG_MSG as MSG, NERDCTL_EVENT as EVENT, NERDCTL_TIMESTAMP as TIMESTAMP, NERDCTL_TOPIC as TOPIC, TIME,
 };
-use super::{Digest, Fact, Image, Named, Observation, Observations, Reader, Source, named};
+use super::{Digest, Fact, Image, Named, Observation, Observations, Reader, Source, as_word, filled, named};
 use crate::record::{Fields, Shape, Text, keys, unescape};
 use crate::time::Time;
 
@@ -165,7 +165,7 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn read(event: &'a [u8], reader: &mut Reader) -> Option<Self> {
         let fields = reader.object(&SUBJECT, event)?;
-        let text = |key| fields.text(key).filter(|text| !text.is_empty());
+        let text = |key| filled(&fields, key);
         let exit = fields.get(EXIT_STATUS).map_or(Some(0), |status| status.integer());
         Some(Self { id: text(ID), container: text(CONTAINER_ID), name: text(NAME), image: text(IMAGE), exit })
     }
@@ -260,10 +260,10 @@ fn event<'a>(msg: &Text<'a>) -> Option<(&'static str, Subject<'a>)> {
         let is_quoted = value.len() > 2 && value.starts_with(b":\"") && value.ends_with(b"\"");
         let quote = usize::from(is_quoted);
         let value = msg.slice(start + colon + 1 + quote, start + word.len() - quote);
-        match name {
-            b"container_id" | b"ContainerID" => subject.container = Some(value),
-            b"id" | b"ID" => subject.id = Some(value),
-            b"exit_status" | b"ExitStatus" => subject.exit = value.to_str().parse::<i32>().ok().map(i64::from),
+        match as_word(name) {
+            "container_id" | "ContainerID" => subject.container = Some(value),
+            "id" | "ID" => subject.id = Some(value),
+            "exit_status" | "ExitStatus" => subject.exit = value.to_str().parse::<i32>().ok().map(i64::from),
             _ => {}
         }
     }

@@ -22,7 +22,7 @@ use super::keys::{
     DOCKER_STATUS as STATUS, DOCKER_SWARM_SERVICE as SWARM_SERVICE, DOCKER_TIME_NANO as TIME_NANO, DOCKER_TYPE as TYPE,
     TIME,
 };
-use super::{Digest, Fact, Image, Named, Observation, Observations, Reader, Source, Workload, named, owner};
+use super::{Digest, Fact, Image, Named, Observation, Observations, Reader, Source, Workload, filled, named, owner};
 use crate::record::{Fields, Text, same};
 use crate::time::Time;
 
@@ -185,7 +185,7 @@ fn old_kind(fields: &Fields<'_, '_>) -> Option<(bool, &'static str)> {
 }
 
 fn container<'a>(fields: &Fields<'a, '_>, id: &Text<'a>) -> (Workload<'a>, Vec<Image<'a>>) {
-    let name = fields.text(NAME).filter(|name| !name.is_empty());
+    let name = filled(fields, NAME);
     let (workload, container) = match name {
         None => (by_id(id), None),
         Some(name) => match of_kubernetes(&name) {
@@ -219,12 +219,12 @@ fn of_labels<'a>(fields: &Fields<'a, '_>, name: &Text<'a>) -> Workload<'a> {
             && name.as_bytes().strip_prefix(service.as_bytes()).is_some_and(|task| task.starts_with(b"."))
     });
     if let Some(service) = service {
-        let stack = fields.text(STACK).filter(|stack| !stack.is_empty());
+        let stack = filled(fields, STACK);
         let namespace = stack.unwrap_or_else(|| "-".into());
         return Workload { namespace, kind: "service".into(), name: service, ..Workload::default() };
     }
-    let project = fields.text(COMPOSE_PROJECT).filter(|project| !project.is_empty());
-    let service = fields.text(COMPOSE_SERVICE).filter(|service| !service.is_empty());
+    let project = filled(fields, COMPOSE_PROJECT);
+    let service = filled(fields, COMPOSE_SERVICE);
     match (project, service) {
         (Some(namespace), Some(name)) => Workload { namespace, kind: "compose".into(), name, ..Workload::default() },
         _ => Workload { name: name.clone(), ..unnamed() },

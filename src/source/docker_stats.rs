@@ -14,7 +14,7 @@ use super::keys::{
     STATS_CONTAINER, STATS_CPU, STATS_ID, STATS_MEMORY, STATS_NAME, STATS_NETWORK, USED_CPU, USED_MEMORY,
     USED_MEMORY_LIMIT,
 };
-use super::{Amount, Fact, Metric, Observation, Observations, Reader, Source, Usage, Workload};
+use super::{Amount, Fact, Metric, Observation, Observations, Reader, Source, Usage, Workload, filled};
 use crate::record::{Fields, Key, Text};
 use crate::time::Time;
 
@@ -95,7 +95,7 @@ fn stats<'a>(fields: &Fields<'a, '_>) -> Option<Observation<'a>> {
 fn api<'a>(fields: &Fields<'a, '_>) -> Option<Observation<'a>> {
     let number = |key: Key| fields.get(key)?.number();
     let id = fields.text(DOCKER_ID).unwrap_or_default();
-    let name = fields.text(METRIC_NAME).filter(|name| !name.is_empty());
+    let name = filled(fields, METRIC_NAME);
     if name.is_none() && id.is_empty() {
         return None;
     }

@@ -118,7 +118,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let verdict = flow.text(VERDICT)?;
     let mut connection = CONNECTION.read(&flow);
     connection.flow.protocol = protocol(&flow);
-    let is = |key, what: &str| flow.text(key).is_some_and(|text| text == *what);
+    let is = |key, what| network::is(&flow, key, what);
     let is_answer = is(L7_TYPE, "RESPONSE");
     let query = flow.text(QUERY);
     // An answer comes from the port of the server, whichever end Cilium takes for its source.

@@ -13,7 +13,10 @@ use std::sync::LazyLock;
 
 use super::object::Images;
 use super::status::{self, BACK_OFF, OUT_OF_MEMORY};
-use super::{Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, bare, keys as record, owner};
+use super::{
+    Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, as_word, bare, filled, keys as record,
+    owner,
+};
 use crate::record::{Fields, Shape, Text, keys};
 use crate::time::Time;
 
@@ -48,7 +51,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     let name = name.as_bytes().strip_prefix(b"kube_pod_")?;
     let time = fields.text(record::TIMESTAMP).and_then(|time| Time::parse(time.as_bytes()));
     let tags = reader.object(&TAGS, fields.get(record::METRIC_TAGS)?.raw())?;
-    let text = |key| tags.text(key).filter(|text| !text.is_empty());
+    let text = |key| filled(&tags, key);
     let pod = text(POD)?;
     let mut workload = Workload::default();
     workload.cluster = text(CLUSTER).unwrap_or(workload.cluster);
@@ -99,14 +102,14 @@ impl<'a> Series<'a, '_> {
     fn fact(self) -> Option<Fact<'a>> {
         let count = self.count?;
         let is = |reason: &str| self.reason.as_ref().is_some_and(|is| is == reason);
-        let (count, out_of_memory) = match self.name {
-            b"container_status_restarts_total" => (Some(count), None),
-            b"container_status_last_terminated_reason" => match (is(OUT_OF_MEMORY), count) {
+        let (count, out_of_memory) = match as_word(self.name) {
+            "container_status_restarts_total" => (Some(count), None),
+            "container_status_last_terminated_reason" => match (is(OUT_OF_MEMORY), count) {
                 (true, 0 | 1) => (None, Some(count == 1)),
                 (false, 1) => (None, Some(false)),
                 _ => return None,
             },
-            b"container_status_waiting_reason" | b"init_container_status_waiting_reason" => {
+            "container_status_waiting_reason" | "init_container_status_waiting_reason" => {
                 return (count == 1 && is(BACK_OFF)).then_some(Fact::BackOff { event: None, since: None });
             }
             _ => return None,

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use super::keys::{KUBELET_POD, KUBELET_PODS};
-use super::{Amount, Fact, Metric, Observation, Observations, Reader, Source, Usage, Workload, owner};
+use super::{Amount, Fact, Metric, Observation, Observations, Reader, Source, Usage, Workload, filled, owner};
 use crate::record::{Fields, Shape, Text, Value, keys};
 use crate::time::Time;
 
@@ -41,11 +41,11 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
 
 fn pod<'a>(text: &'a [u8], reader: &mut Reader) -> Option<Observation<'a>> {
     let pod = reader.object(&POD, text)?;
-    let name = pod.text(NAME).filter(|name| !name.is_empty())?;
+    let name = filled(&pod, NAME)?;
     let (kind, owner) = owner::of_pod(&name);
     let mut workload = Workload { kind, name: owner, ..Workload::default() };
-    workload.namespace = pod.text(NAMESPACE).filter(|name| !name.is_empty()).unwrap_or(workload.namespace);
-    let instance = pod.text(UID).filter(|uid| !uid.is_empty()).unwrap_or(name);
+    workload.namespace = filled(&pod, NAMESPACE).unwrap_or(workload.namespace);
+    let instance = filled(&pod, UID).unwrap_or(name);
     let mut facts = Vec::new();
     let mut use_of = |part: &Text<'a>, metric, amount, limit| {
         let (instance, part, amount) = (instance.clone(), part.clone(), Some(amount));

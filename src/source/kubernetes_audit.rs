@@ -20,7 +20,9 @@ use std::sync::LazyLock;
 
 use super::object::{self, Images, MOST, OTHER, Object, Verb};
 use super::owner::beside;
-use super::{Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record};
+use super::{
+    Digest, Fact, Image, Observation, Observations, Reader, Source, Workload, as_word, filled, keys as record,
+};
 use crate::record::{Fields, Shape, Text, keys};
 use crate::time::Time;
 
@@ -277,18 +279,18 @@ impl<'a> Request<'a> {
         let noun = object::NOUNS.iter().find(|noun| noun.resource.as_bytes() == self.resource.as_bytes());
         let is_pod = self.resource == "pods";
         let mut object = Object::default();
-        let subresource = self.subresource.as_bytes();
-        let act = ACTS.iter().find(|(act, _)| is_pod && act.as_bytes() == subresource);
-        let kind = match (act, self.verb.as_bytes(), subresource) {
+        let subresource = as_word(self.subresource.as_bytes());
+        let act = ACTS.iter().find(|(act, _)| is_pod && *act == subresource);
+        let kind = match (act, as_word(self.verb.as_bytes()), subresource) {
             // A client that speaks over a web socket asks for these with GET.
-            (Some((_, kind)), b"create" | b"get", _) => kind,
-            (None, b"create" | b"update" | b"patch" | b"apply", b"scale") => noun?.verb(Verb::Scale),
+            (Some((_, kind)), "create" | "get", _) => kind,
+            (None, "create" | "update" | "patch" | "apply", "scale") => noun?.verb(Verb::Scale),
             (None, verb, subresource) => {
                 let verb = match (verb, subresource) {
-                    (b"update" | b"patch" | b"apply", b"status") => Verb::Status,
-                    (b"create", b"") => Verb::Create,
-                    (b"update", b"" | b"ephemeralcontainers" | b"resize") => Verb::Update,
-                    (b"patch" | b"apply", b"" | b"ephemeralcontainers" | b"resize") => Verb::Patch,
+                    ("update" | "patch" | "apply", "status") => Verb::Status,
+                    ("create", "") => Verb::Create,
+                    ("update", "" | "ephemeralcontainers" | "resize") => Verb::Update,
+                    ("patch" | "apply", "" | "ephemeralcontainers" | "resize") => Verb::Patch,
                     _ => return None,
                 };
                 self.read(&mut object, is_pod, verb, reader);
@@ -310,8 +312,8 @@ impl<'a> Request<'a> {
         };
         let workload = object.workload(is_whole);
         let facts = match (noun, subresource) {
-            (_, b"eviction") if is_pod => vec![Fact::Rollout],
-            (Some(noun), _) if noun.rolls_out() && subresource != b"status" && self.changes(reader) => {
+            (_, "eviction") if is_pod => vec![Fact::Rollout],
+            (Some(noun), _) if noun.rolls_out() && subresource != "status" && self.changes(reader) => {
                 vec![Fact::Rollout]
             }
             _ if is_pod => object.pod_facts(),
@@ -356,7 +358,7 @@ impl<'a> Request<'a> {
         object.images = self.patched.clone();
         for container in &self.added {
             let Some(fields) = reader.object(&CONTAINER, container) else { continue };
-            let image = fields.text(CONTAINER_IMAGE).filter(|image| !image.is_empty());
+            let image = filled(&fields, CONTAINER_IMAGE);
             let container = fields.text(CONTAINER_NAME);
             object.images.extend(image.map(|reference| Image { container, ..Image::new(reference) }));
         }

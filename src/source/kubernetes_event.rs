@@ -21,7 +21,7 @@
 use std::sync::LazyLock;
 
 use super::object::{Images, Noun, noun};
-use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, keys as record, owner};
+use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, as_word, keys as record, owner};
 use crate::record::{Fields, Shape, Text, Value, keys};
 use crate::time::Time;
 
@@ -141,15 +141,15 @@ impl<'a> Event<'a> {
         let (of, _) = SAYING.iter().find(|(_, kinds)| kinds.contains(&kind))?;
         let is_counted = self.field_path.as_ref().is_none_or(|path| path.as_bytes().starts_with(b"spec.containers{"));
         let (uid, count, since) = (self.uid.clone(), self.count.unwrap_or(1).max(1), self.since);
-        match (of, self.kind.as_bytes()) {
-            (Saying::Start, b"Pod") if is_counted => Some(Fact::Starts { event: uid?, count, since }),
-            (Saying::BackOff, b"Pod") if restarts(self.message.as_bytes()) => {
+        match (of, as_word(self.kind.as_bytes())) {
+            (Saying::Start, "Pod") if is_counted => Some(Fact::Starts { event: uid?, count, since }),
+            (Saying::BackOff, "Pod") if restarts(self.message.as_bytes()) => {
                 Some(Fact::BackOff { event: uid.filter(|_| is_counted).map(|uid| (uid, count)), since })
             }
-            (Saying::OutOfMemory, b"Pod" | b"Node") => Some(Fact::OutOfMemory),
-            (Saying::Node, b"Node") => Some(Fact::NodeChange { node: self.name.clone()? }),
+            (Saying::OutOfMemory, "Pod" | "Node") => Some(Fact::OutOfMemory),
+            (Saying::Node, "Node") => Some(Fact::NodeChange { node: self.name.clone()? }),
             // A Job makes pods in place of those that fail.
-            (Saying::Rollout, kind) if noun(kind).is_some_and(Noun::rolls_out) => Some(Fact::Rollout),
+            (Saying::Rollout, kind) if noun(kind.as_bytes()).is_some_and(Noun::rolls_out) => Some(Fact::Rollout),
             _ => None,
         }
     }
@@ -157,10 +157,10 @@ impl<'a> Event<'a> {
     fn workload(&self) -> Option<Workload<'a>> {
         let mut workload = Workload::default();
         let name = self.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| workload.name.clone());
-        (workload.kind, workload.name) = match self.kind.as_bytes() {
-            b"Pod" => owner::of_pod(&name),
-            b"ReplicaSet" | b"Job" | b"ReplicationController" => owner::of_owner(&self.kind, &name, None),
-            b"Deployment" | b"StatefulSet" | b"DaemonSet" | b"CronJob" | b"DeploymentConfig" | b"Node" => {
+        (workload.kind, workload.name) = match as_word(self.kind.as_bytes()) {
+            "Pod" => owner::of_pod(&name),
+            "ReplicaSet" | "Job" | "ReplicationController" => owner::of_owner(&self.kind, &name, None),
+            "Deployment" | "StatefulSet" | "DaemonSet" | "CronJob" | "DeploymentConfig" | "Node" => {
                 (self.kind.clone(), name)
             }
             _ => return None,

@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use super::object::{self, Images, MOST, Noun, OTHER, Verb, noun};
-use super::{Fact, Observation, Observations, Reader, Source, keys as record, kubernetes_event};
+use super::{Fact, Observation, Observations, Reader, Source, as_word, keys as record, kubernetes_event};
 use crate::record::{Fields, Shape, Text, keys};
 
 keys! {
@@ -42,10 +42,10 @@ pub fn read<'a>(text: &'a [u8], source: Source, reader: &mut Reader) -> Option<O
     if let (Some(change), Some(watched)) = (fields.text(TYPE), fields.get(OBJECT))
         && watched.is_object()
     {
-        verb = match change.as_bytes() {
-            b"ADDED" => Verb::Add,
-            b"MODIFIED" => Verb::Modify,
-            b"DELETED" => Verb::Delete,
+        verb = match as_word(change.as_bytes()) {
+            "ADDED" => Verb::Add,
+            "MODIFIED" => Verb::Modify,
+            "DELETED" => Verb::Delete,
             _ => return None,
         };
         object = watched.raw();

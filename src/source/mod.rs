@@ -33,7 +33,7 @@ mod zeek;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use crate::record::{Fields, Scanner, Shape, Text};
+use crate::record::{Fields, Key, Scanner, Shape, Text};
 use crate::time::Time;
 
 pub use fact::{Amount, Fact, Metric, Usage};
@@ -98,6 +98,17 @@ type Named = (&'static [u8], &'static str);
 /// The kind that a word stands for. A table and a loop: the compiler makes kilobytes of a match.
 fn named(table: &[Named], word: &[u8]) -> Option<&'static str> {
     table.iter().find(|(name, _)| crate::record::same(name, word)).map(|(_, kind)| *kind)
+}
+
+/// A word of a record, to match on. Of a match on texts the compiler makes comparisons, one after the other; of one on
+/// bytes a tree, byte by byte, which takes kilobytes.
+fn as_word(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("\u{fffd}")
+}
+
+/// A text of a record that has something in it.
+fn filled<'a>(fields: &Fields<'a, '_>, key: Key) -> Option<Text<'a>> {
+    fields.text(key).filter(|text| !text.is_empty())
 }
 
 /// A container's id without the name of its runtime, which Kubernetes writes before it: `containerd://5f0c…`.

@@ -186,6 +186,11 @@ impl<'a> Flow<'a> {
     }
 }
 
+/// Whether a member is that text.
+pub fn is(fields: &Fields<'_, '_>, key: Key, what: &str) -> bool {
+    fields.text(key).is_some_and(|text| text == *what)
+}
+
 /// The first of the members that can be read so.
 pub fn first<'a, T>(fields: &Fields<'a, '_>, keys: Keys, read: impl Fn(Value<'a>) -> Option<T>) -> Option<T> {
     keys.iter().find_map(|key| fields.get(*key).and_then(&read))

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use super::docker::is_image_id;
 use super::owner::{self, beside};
 use super::status::Status;
-use super::{Digest, Fact, Image, Reader, Workload, address, network};
+use super::{Digest, Fact, Image, Reader, Workload, address, filled, network};
 use crate::record::{Fields, Key, Shape, Text, keys};
 
 /// The images of one thing that is observed.
@@ -141,7 +141,7 @@ pub struct Object<'a> {
 /// Reads an object; none when the text is not one JSON object.
 pub fn read<'a>(text: &'a [u8], reader: &mut Reader) -> Option<Object<'a>> {
     let fields = reader.object(&OBJECT, text)?;
-    let named = |key| fields.text(key).filter(|text| !text.is_empty());
+    let named = |key| filled(&fields, key);
     let integer = |key| fields.get(key).and_then(|value| value.integer());
     Some(Object {
         kind: named(KIND),

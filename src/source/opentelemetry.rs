@@ -17,8 +17,8 @@ use std::sync::LazyLock;
 
 use super::kubernetes_event::{self, Event};
 use super::{
-    Digest, Image, Observation, Observations, Reader, Source, Workload, bare, container_log, keys, kubernetes_object,
-    owner,
+    Digest, Image, Observation, Observations, Reader, Source, Workload, bare, container_log, filled, keys,
+    kubernetes_object, owner,
 };
 use crate::record::{Fields, Key, Shape, Text};
 use crate::time::Time;
@@ -89,7 +89,7 @@ fn places(attribute: Attribute) -> impl Iterator<Item = Key> {
 }
 
 fn text<'a>(fields: &Fields<'a, '_>, attribute: Attribute) -> Option<Text<'a>> {
-    places(attribute).find_map(|key| fields.text(key).filter(|text| !text.is_empty()))
+    places(attribute).find_map(|key| filled(fields, key))
 }
 
 /// The first element of an attribute that is an array.

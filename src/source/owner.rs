@@ -12,6 +12,7 @@
 //!
 //! [`k8s.io/apimachinery/pkg/util/rand`]: https://pkg.go.dev/k8s.io/apimachinery/pkg/util/rand
 
+use super::as_word;
 use crate::record::{Fields, Key, Text};
 
 /// How long the random end of a pod's name is.
@@ -47,13 +48,13 @@ pub fn of_generate_name<'a>(prefix: &Text<'a>) -> (Text<'a>, Text<'a>) {
 /// The workload behind the controller of a pod: the Deployment behind a ReplicaSet, the CronJob behind a Job, and so
 /// on. `hash` is the label `pod-template-hash` of the pod or of the ReplicaSet.
 pub fn of_owner<'a>(kind: &Text<'a>, name: &Text<'a>, hash: Option<&Text<'a>>) -> (Text<'a>, Text<'a>) {
-    let above = match (kind.as_bytes(), cut(name.as_bytes())) {
-        (b"ReplicaSet", Some((base, end))) if is_hash(end) || hash.is_some_and(|hash| hash.as_bytes() == end) => {
+    let above = match (as_word(kind.as_bytes()), cut(name.as_bytes())) {
+        ("ReplicaSet", Some((base, end))) if is_hash(end) || hash.is_some_and(|hash| hash.as_bytes() == end) => {
             Some(("Deployment", base))
         }
-        (b"Job", Some((base, end))) if is_schedule(end) => Some(("CronJob", base)),
+        ("Job", Some((base, end))) if is_schedule(end) => Some(("CronJob", base)),
         // OpenShift numbers the rollouts of a DeploymentConfig.
-        (b"ReplicationController", Some((base, end))) if is_number(end) => Some(("DeploymentConfig", base)),
+        ("ReplicationController", Some((base, end))) if is_number(end) => Some(("DeploymentConfig", base)),
         _ => None,
     };
     match above {

@@ -91,7 +91,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     };
     let eve = reader.object(&EVE, event)?;
     let time = eve.get(TIMESTAMP).and_then(network::time);
-    let is = |key, what: &str| eve.text(key).is_some_and(|text| text == *what);
+    let is = |key, what| network::is(&eve, key, what);
     let mut connection = CONNECTION.read(&eve);
     match eve.text(TYPE)?.as_bytes() {
         b"flow" => {
@@ -152,7 +152,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
 /// Names the destination by what was spoken.
 fn name<'a>(eve: &Fields<'a, '_>, connection: &mut network::Connection<'a>) {
     let url = eve.text(HTTP_URL).unwrap_or_default();
-    let is_connect = eve.text(HTTP_METHOD).is_some_and(|method| method == "CONNECT");
+    let is_connect = network::is(eve, HTTP_METHOD, "CONNECT");
     // Only what is asked of a proxy is a whole URL.
     let is_proxied = is_connect || address::scheme(url.as_bytes()).is_some();
     let name =
@@ -172,7 +172,7 @@ fn progress(eve: &Fields<'_, '_>, connection: &network::Connection<'_>) -> Progr
         (Protocol::Tcp, Some(_), Some(received)) if received & SYN == 0 => Progress::Failed,
         (Protocol::Tcp, Some(_), Some(_)) => Progress::Ended,
         // New is what has had no answer.
-        _ if eve.text(STATE).is_some_and(|state| state == "new") => Progress::Failed,
+        _ if network::is(eve, STATE, "new") => Progress::Failed,
         _ => Progress::Ended,
     }
 }

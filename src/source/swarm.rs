@@ -10,7 +10,7 @@ use super::keys::{
     DOCKER_TYPE as TYPE, SWARM_AVAILABILITY_NEW as AVAILABILITY_NEW, SWARM_IMAGE_NEW as IMAGE_NEW,
     SWARM_REPLICAS_NEW as REPLICAS_NEW, SWARM_STATE_NEW as STATE_NEW, SWARM_UPDATE_NEW as UPDATE_NEW,
 };
-use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, docker};
+use super::{Fact, Image, Observation, Observations, Reader, Source, Workload, as_word, docker, filled};
 use crate::record::{Fields, Key};
 
 /// Reads an event of a service or a node; those of secrets, configurations and networks are none of a container.
@@ -20,22 +20,22 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, _reader: &mut Reader) -> Option<Obse
     }
     let of = fields.text(TYPE)?;
     let action = fields.text(ACTION)?;
-    let (owner, kind) = match (of.as_bytes(), action.as_bytes()) {
-        (b"service", b"create") => ("service", "service.create"),
-        (b"service", b"update") => ("service", "service.update"),
-        (b"service", b"remove") => ("service", "service.remove"),
-        (b"service", _) => ("service", "service.other"),
-        (b"node", b"create") => ("node", "node.create"),
-        (b"node", b"update") => ("node", "node.update"),
-        (b"node", b"remove") => ("node", "node.remove"),
-        (b"node", _) => ("node", "node.other"),
+    let (owner, kind) = match (as_word(of.as_bytes()), as_word(action.as_bytes())) {
+        ("service", "create") => ("service", "service.create"),
+        ("service", "update") => ("service", "service.update"),
+        ("service", "remove") => ("service", "service.remove"),
+        ("service", _) => ("service", "service.other"),
+        ("node", "create") => ("node", "node.create"),
+        ("node", "update") => ("node", "node.update"),
+        ("node", "remove") => ("node", "node.remove"),
+        ("node", _) => ("node", "node.other"),
         _ => return None,
     };
     let id = fields.text(ACTOR_ID)?;
-    let name = fields.text(NAME).filter(|name| !name.is_empty()).unwrap_or_else(|| docker::by_id(&id).name);
+    let name = filled(fields, NAME).unwrap_or_else(|| docker::by_id(&id).name);
     let workload = Workload { kind: owner.into(), name, ..Workload::default() };
     // Swarm pins what it deploys: the reference has its digest behind the tag.
-    let image = fields.text(IMAGE_NEW).filter(|image| owner == "service" && !image.is_empty());
+    let image = filled(fields, IMAGE_NEW).filter(|_| owner == "service");
     let images = image.map(Image::new).into_iter().collect();
     let facts = fact(fields, kind, &workload).into_iter().collect();
     let time = docker::time(fields);

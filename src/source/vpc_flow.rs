@@ -76,10 +76,12 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
     }
     let flow = &mut connection.flow;
     let goes_on = flow.protocol == super::Protocol::Tcp && flags.is_some() && !has(SYN | FIN | RST);
-    flow.progress = match vpc.text(ACTION) {
-        Some(action) if action == "REJECT" => Progress::Failed,
-        _ if goes_on => Progress::Established,
-        _ => Progress::Ended,
+    flow.progress = if network::is(&vpc, ACTION, "REJECT") {
+        Progress::Failed
+    } else if goes_on {
+        Progress::Established
+    } else {
+        Progress::Ended
     };
     let end = vpc.get(END).and_then(network::time);
     if let (Some(start), Some(end)) = (flow.start, end) {

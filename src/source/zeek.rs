@@ -151,7 +151,7 @@ pub fn observe<'a>(fields: &Fields<'a, '_>, reader: &mut Reader) -> Option<Obser
             connection.flow.protocol = Protocol::Tcp;
             connection.flow.service = Some("http".into());
             let (host, uri) = (zeek.text(HOST), zeek.text(URI).unwrap_or_default());
-            let is_connect = zeek.text(METHOD).is_some_and(|method| method == "CONNECT");
+            let is_connect = network::is(&zeek, METHOD, "CONNECT");
             let is_whole = address::scheme(uri.as_bytes()).is_some();
             // Of the headers that make Zeek call a request proxied, this one alone is for a proxy and not from one.
             let is_for_proxy = |header: Text<'_>| header.as_bytes().starts_with(b"PROXY-CONNECTION");

@@ -27,10 +27,16 @@ impl<'a> Reader<'a> {
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, tail) = self.0.split_first_chunk()?;
         self.0 = tail;
         Some(*head)
+    }
+
+    /// A text, as [`put_text`] spells it.
+    pub fn text(&mut self) -> Option<&'a [u8]> {
+        let length = <u16 as Number>::read(self)?;
+        self.bytes(length.into())
     }
 
     /// A byte.
@@ -54,7 +60,88 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Writes a text, or as much of it as has a place.
+pub fn put_text(text: &[u8], out: &mut Vec<u8>) {
+    let length = text.len().min(usize::from(u16::MAX));
+    (length as u16).put(out);
+    out.extend_from_slice(text.get(..length).unwrap_or_default());
+}
+
 /// Writes a time or a span in seconds so that [`Reader::seconds`] takes it.
 pub fn put_seconds(seconds: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&seconds.clamp(-FURTHEST, FURTHEST).to_le_bytes());
 }
+
+/// A number, or an array of numbers, as entries spell it.
+pub trait Number: Sized {
+    /// Appends it.
+    fn put(&self, out: &mut Vec<u8>);
+
+    /// Reads one; none when it is out of all reason.
+    fn read(reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+macro_rules! number {
+    ($($type:ty),*) => {$(
+        impl Number for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                reader.array().map(Self::from_le_bytes)
+            }
+        }
+    )*};
+}
+number!(u8, u16, i16, u32, i32, u64);
+
+impl Number for i64 {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_seconds(*self, out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.seconds()
+    }
+}
+
+macro_rules! finite {
+    ($($type:ty),*) => {$(
+        impl Number for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                reader.array().map(Self::from_le_bytes).filter(|number| number.is_finite())
+            }
+        }
+    )*};
+}
+finite!(f32, f64);
+
+impl<N: Number + Copy + Default, const LENGTH: usize> Number for [N; LENGTH] {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|number| number.put(out));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut numbers = [N::default(); LENGTH];
+        for number in &mut numbers {
+            *number = N::read(reader)?;
+        }
+        Some(numbers)
+    }
+}
+
+/// Spells the fields of a struct of numbers, one behind the other.
+macro_rules! numbers {
+    (write $entry:expr, $out:expr, $($field:ident),* $(,)?) => {
+        $($crate::baseline::snapshot::Number::put(&$entry.$field, $out);)*
+    };
+    (read $reader:expr, $($field:ident: $type:ty),* $(,)?) => {
+        Some(Self { $($field: <$type as $crate::baseline::snapshot::Number>::read($reader)?),* })
+    };
+}
+pub(crate) use numbers;

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{Entry, Kept, Reader, Restored, Section, shard, write_section};
+use crate::baseline::containers::Container;
 use crate::baseline::digests::History;
 use crate::baseline::episodes::{Hour, Running};
+use crate::baseline::gauge::Gauge;
 use crate::baseline::learning::Learning;
 use crate::baseline::names::Name;
+use crate::baseline::restarts::{Counter, Series, Together};
+use crate::detect::resource::Known;
 use crate::time::Time;
 
 macro_rules! merged {
@@ -48,6 +52,12 @@ merged! {
     digests = Digests: History;
     episodes = Episodes: Running;
     alerts = Alerts: Hour;
+    restarts = Restarts: Series;
+    namespaces = Namespaces: Together;
+    counters = Counters: Counter;
+    containers = Containers: Container;
+    gauges = Gauges: Gauge;
+    novelties = Novelties: Known;
 }
 
 impl Merged {
@@ -163,6 +173,7 @@ impl<V: Entry> Kept for Entries<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::About;
     use crate::baseline::snapshot::One;
     use crate::baseline::{Digests, Episodes, Names, Seed};
     use crate::policy::Alerts;
@@ -175,12 +186,20 @@ mod tests {
         let mut learning = One::<Learning>::default();
         let (mut names, mut digests) = (Names::new(64, seed), Digests::new(64, seed));
         let mut episodes = Episodes::new(64, seed);
+        let (rule, reason) = crate::detect::reason(b"denied").unwrap();
+        let about = About { rule, reason };
         for &(what, digest, at) in sights {
             let time = Time::from_sec(at);
             learning.see(time);
             names.learn(what);
             digests.see(what, digest, time);
-            episodes.see(what + digest, time, &Alerts { cooldown: 2, per_hour: 3 }, digest == 0);
+            episodes.see(
+                what + digest,
+                (what + digest, about),
+                time,
+                &Alerts { cooldown: 2, per_hour: 3 },
+                digest == 0,
+            );
         }
         let (mut out, at) = (Vec::new(), Time::from_sec(sights.last().map_or(0, |(_, _, at)| *at)));
         write_section(Section::Learning, at, &learning, &mut out);

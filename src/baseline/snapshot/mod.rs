@@ -58,7 +58,8 @@ mod codec;
 mod merged;
 mod one;
 
-pub use codec::{Reader, put_seconds};
+pub(crate) use codec::numbers;
+pub use codec::{Number, Reader, put_seconds, put_text};
 #[cfg(not(target_family = "wasm"))]
 pub use merged::{Merged, Summary, Top};
 pub use one::One;
@@ -117,6 +118,18 @@ sections! {
     Episodes = 4 "episodes";
     /// How many alerts the hour has had.
     Alerts = 5 "alerts";
+    /// The restarts of the workloads.
+    Restarts = 6 "restarts";
+    /// The restarts of the namespaces.
+    Namespaces = 7 "namespaces";
+    /// The kubelet's counters.
+    Counters = 8 "counters";
+    /// Whose the containers are.
+    Containers = 9 "containers";
+    /// What the workloads use of each resource.
+    Gauges = 10 "gauges";
+    /// The images of the workloads, and what was new to them.
+    Novelties = 11 "novelties";
 }
 
 impl Section {
@@ -159,6 +172,24 @@ pub trait Entry: Sized {
     fn count(&self) -> Option<u32> {
         None
     }
+}
+
+/// Keeps of two entries that of the instance which has seen more by some measure: what two collectors saw of one
+/// workload cannot be told apart from what both saw, so that sums would count twice. The bytes decide between equals, to
+/// make the order of merging irrelevant.
+pub fn keep_later<E: Entry, M: PartialOrd>(entry: &mut E, other: E, measure: impl Fn(&E) -> M) {
+    let (own, others) = (measure(entry), measure(&other));
+    if own < others || (own == others && is_less(&|out| entry.write(out), &|out| other.write(out))) {
+        *entry = other;
+    }
+}
+
+/// Whether one entry is spelled with lesser bytes than another.
+fn is_less(one: &dyn Fn(&mut Vec<u8>), other: &dyn Fn(&mut Vec<u8>)) -> bool {
+    let (mut bytes, mut others) = (Vec::new(), Vec::new());
+    one(&mut bytes);
+    other(&mut others);
+    bytes < others
 }
 
 /// A table, as snapshots see it.

@@ -98,16 +98,14 @@ impl Score {
         // Enrichment goes in before the last brace: all before it has to be there, byte for byte.
         let body = record.trim_ascii_end().strip_suffix(b"}").unwrap_or(record);
         self.intact += usize::from(answer.starts_with(body));
-        let reason = serde_json::from_slice::<Value>(answer)
-            .ok()
-            .and_then(|record| Some(record.pointer("/tidewaiter/detections/0/reason")?.as_str()?.to_owned()));
-        let reason = reason.filter(|_| verdict == Verdict::Match);
-        match (label, reason) {
-            ("-", None) => {}
-            ("-", Some(_)) => self.false_alarms += 1,
-            (label, reason) => {
+        let answer = serde_json::from_slice::<Value>(answer).unwrap_or_default();
+        let detections = answer.pointer("/tidewaiter/detections").and_then(Value::as_array);
+        let is_found = detections.into_iter().flatten().any(|detection| detection["reason"] == label);
+        match (label, verdict == Verdict::Match) {
+            ("-", is_match) => self.false_alarms += usize::from(is_match),
+            (label, is_match) => {
                 self.planted += 1;
-                if reason.as_deref() == Some(label) {
+                if is_match && is_found {
                     self.found += 1;
                 } else {
                     self.missed.push(label.to_owned());
@@ -141,7 +139,7 @@ impl Score {
         writeln!(out, "\nNext:")?;
         writeln!(out, "  docker events --format '{{{{json .}}}}' | tidewaiter run --findings -p tidewaiter.yaml")?;
         writeln!(out, "  tidewaiter guests -o wasm           the modules, to be mounted in a log shipper")?;
-        writeln!(out, "  tidewaiter explain unauthorized-image")?;
+        writeln!(out, "  tidewaiter explain restart-spike    what a rule is for, and what to do")?;
         Ok(())
     }
 }

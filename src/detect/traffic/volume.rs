@@ -106,8 +106,7 @@ impl Traffic {
                 (STROBE, TOLD_STROBE, &reasons::STROBE)
             };
             // Of a failing destination that is known somebody else is told: it is down.
-            let is_judged = standing.is_open() || !told.has_failed;
-            let is_due = is_judged && !is_quiet && pair.rush >= limit;
+            let is_due = pair.rush >= limit && !is_quiet && (!told.has_failed || standing.is_open());
             if is_due && pair.tell(what, now) {
                 let does = if told.has_failed { "has tried in vain to reach" } else { "has contacted" };
                 let message = format!("{who} {does} {} {} times within the hour", shown(), pair.rush);
