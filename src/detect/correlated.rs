@@ -67,10 +67,10 @@ impl Correlated {
     }
 
     /// Takes up that a rule has found the same again.
-    pub fn again(&mut self, workload: u64, rule: RuleName, at: i64) {
-        let found = self.lately.get_mut(workload).and_then(|lately| lately.found.get_mut(rule as usize)?.as_mut());
-        if let Some((time, _)) = found {
-            *time = at;
+    pub fn again(&mut self, workload: u64, rule: RuleName, reason: &'static str, at: i64) {
+        let found = self.lately.get_mut(workload).and_then(|lately| lately.found.get_mut(rule as usize));
+        if let Some(found) = found {
+            *found = Some((at, reason));
         }
     }
 

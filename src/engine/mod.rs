@@ -263,7 +263,7 @@ impl Engine {
                 return None;
             }
             count = Some((self.episodes.again(*episode, at, &policy.alerts)?, rest));
-            self.correlated.again(answer.workload, *rule, at.sec);
+            self.correlated.again(answer.workload, *rule, reason, at.sec);
             outcome = Outcome::Suppressed;
         }
         (self.clock, *self.learning) = (clock, learning);
@@ -318,7 +318,9 @@ impl Engine {
             }
             (Outcome::Clean, []) => Answer { source, workload, enrichment: clean(), again: None, said: None },
             (Outcome::Suppressed, [detection])
-                if memo::lasts(detection) && detection.suppressed.as_deref() == Some(COOLDOWN) =>
+                if memo::lasts(detection)
+                    && detection.suppressed.as_deref() == Some(COOLDOWN)
+                    && self.correlated.is_alone(workload, detection.rule, judgement.at.sec) =>
             {
                 let Some(around) = enrich::around_count(policy.output.format, &self.written) else { return };
                 let place = judgement.shown.and_then(|(_, image)| image);
