@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::snapshot::{self, Entry, Number, Reader, put_text};
 use super::{Seed, Table, Worth, id};
 use crate::record::Text;
 use crate::source::{Observation, Workload};
@@ -32,6 +33,31 @@ impl Worth for Owner {
     }
 }
 
+impl Entry for Owner {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.workload.iter().for_each(|part| put_text(part, out));
+        self.seen.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut workload = <[Box<[u8]>; 4]>::default();
+        for part in &mut workload {
+            *part = reader.text()?.into();
+        }
+        Some(Self { workload, seen: reader.seconds()? })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |owner| owner.seen);
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.seen)
+    }
+}
+
 /// What a workload calls an address.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Called {
@@ -42,6 +68,23 @@ pub struct Called {
 impl Worth for Called {
     fn worth(&self) -> i64 {
         self.seen
+    }
+}
+
+impl Entry for Called {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_text(&self.name, out);
+        self.seen.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { name: reader.text()?.into(), seen: reader.seconds()? })
+    }
+
+    fn merge(&mut self, other: Self) {
+        snapshot::keep_later(self, other, |called| called.seen);
     }
 }
 

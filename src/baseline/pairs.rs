@@ -4,6 +4,7 @@
 //! gaps and sizes. A scan fills the candidates alone, and there pushes out itself: what has been there for days is worth
 //! more than what came just now ([`lasting`]), so that the slow outlive the busy and the new.
 
+use super::snapshot::{self, Entry, Number, Reader, numbers};
 use super::{Seed, Table, Worth, lasting};
 use crate::time::DAY;
 
@@ -18,6 +19,9 @@ pub const SIZE_STEPS: f64 = 11.0;
 
 const HOUR: i64 = 3600;
 
+/// A time further than this from 1970, in milliseconds, is none.
+const FURTHEST: i64 = 1 << 50;
+
 /// What is left of a slow sum after a day: half of it after a week.
 const DAILY: f32 = 0.905_724;
 
@@ -27,7 +31,7 @@ const MONTHLY: f32 = 0.977;
 /// The third contact.
 const PROMOTED: u8 = 3;
 
-/// A pair was there before there was anything to compare it with.
+/// The time of the last contact is not known, as nobody watched.
 pub const GAP_UNKNOWN: u8 = 1;
 
 /// A workload and one of its destinations. Times are in milliseconds.
@@ -65,6 +69,75 @@ pub struct Pair {
 impl Worth for Pair {
     fn worth(&self) -> i64 {
         lasting(self.first / 1000, self.last / 1000)
+    }
+}
+
+impl Entry for Pair {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        [self.first as u64, self.last as u64].put(out);
+        numbers!(write self, out, contacts, gaps_seen, sizes_seen, gaps, sizes, hours, days);
+        [self.sent, self.received, self.seconds, self.usual, self.slow_sent, self.slow_received].put(out);
+        numbers!(write self, out, rush, usual_rush, told, told_what, flags);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        // Times in milliseconds: a thousandth of what a time in seconds may be.
+        let mut time = || Some((reader.u64()? as i64).clamp(-FURTHEST, FURTHEST));
+        let (first, last) = (time()?, time()?);
+        let [contacts, gaps_seen, sizes_seen] = <[u32; 3] as Number>::read(reader)?;
+        let (gaps, sizes) = (Number::read(reader)?, Number::read(reader)?);
+        let [hours, days] = <[u32; 2] as Number>::read(reader)?;
+        let sums = <[f32; 6] as Number>::read(reader)?.map(|sum| sum.max(0.0));
+        let [sent, received, seconds, usual, slow_sent, slow_received] = sums;
+        let [rush, usual_rush] = <[u32; 2] as Number>::read(reader)?;
+        let (told, told_what, flags) = (reader.seconds()?, Number::read(reader)?, reader.u8()?);
+        Some(Self {
+            first,
+            last,
+            contacts,
+            gaps_seen,
+            sizes_seen,
+            gaps,
+            sizes,
+            hours,
+            days,
+            sent,
+            received,
+            seconds,
+            usual,
+            slow_sent,
+            slow_received,
+            rush,
+            usual_rush,
+            told,
+            told_what,
+            flags,
+        })
+    }
+
+    fn merge(&mut self, other: Self) {
+        let first = self.first.min(other.first);
+        snapshot::keep_later(self, other, |pair| (pair.contacts, pair.last));
+        self.first = first;
+    }
+
+    /// The gap in which nobody watched is none, and the phase of a clock is lost with it.
+    fn resume(&mut self, gap: i64) {
+        let milliseconds = gap.saturating_mul(1000);
+        self.first = self.first.saturating_add(milliseconds);
+        self.last = self.last.saturating_add(milliseconds);
+        self.told = self.told.saturating_add(gap);
+        self.flags |= GAP_UNKNOWN;
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.last / 1000)
+    }
+
+    fn count(&self) -> Option<u32> {
+        Some(self.contacts)
     }
 }
 
@@ -208,6 +281,32 @@ pub struct Candidate {
     pub(crate) contacts: u8,
 }
 
+impl Entry for Candidate {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        [self.first as u64, self.last as u64].put(out);
+        self.contacts.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut time = || Some((reader.u64()? as i64).clamp(-FURTHEST, FURTHEST));
+        Some(Self { first: time()?, last: time()?, contacts: reader.u8()? })
+    }
+
+    fn merge(&mut self, other: Self) {
+        let first = self.first.min(other.first);
+        snapshot::keep_later(self, other, |candidate| (candidate.contacts, candidate.last));
+        self.first = first;
+    }
+
+    fn resume(&mut self, gap: i64) {
+        let milliseconds = gap.saturating_mul(1000);
+        self.first = self.first.saturating_add(milliseconds);
+        self.last = self.last.saturating_add(milliseconds);
+    }
+}
+
 impl Worth for Candidate {
     fn worth(&self) -> i64 {
         lasting(self.first / 1000, self.last / 1000)
@@ -223,6 +322,28 @@ pub struct Destination {
     /// The workloads, each one bit of 64: linear counting (Whang et al., *A linear-time probabilistic counting algorithm
     /// for database applications*, ACM TODS 15, 1990).
     pub(crate) workloads: u64,
+}
+
+impl Entry for Destination {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        numbers!(write self, out, first, last, workloads);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        numbers!(read reader, first: i64, last: i64, workloads: u64)
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.workloads |= other.workloads;
+    }
+
+    fn resume(&mut self, gap: i64) {
+        self.first = self.first.saturating_add(gap);
+    }
 }
 
 impl Worth for Destination {

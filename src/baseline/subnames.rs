@@ -1,6 +1,7 @@
 //! How many different names a workload asks for below one domain.
 
 use super::Worth;
+use super::snapshot::{self, Entry, Reader, numbers};
 use crate::time::DAY;
 
 const REGISTERS: usize = 64;
@@ -25,6 +26,32 @@ impl Worth for Subnames {
     fn worth(&self) -> i64 {
         // A domain below which there are many names is worth more than one that was asked for once.
         self.last.saturating_add(i64::from(self.questions.min(1000)) * 60)
+    }
+}
+
+impl Entry for Subnames {
+    const VERSION: u8 = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        numbers!(write self, out, day, registers, questions, letters, carrying, usual, last);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        numbers!(read reader, day: i64, registers: [u8; REGISTERS], questions: u32, letters: u32, carrying: u32, usual: u32, last: i64)
+    }
+
+    fn merge(&mut self, other: Self) {
+        let usual = self.usual.max(other.usual);
+        snapshot::keep_later(self, other, |subnames| (subnames.day, subnames.questions));
+        self.usual = usual;
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.last)
+    }
+
+    fn count(&self) -> Option<u32> {
+        Some(self.questions)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is usual of a workload's connections, all destinations together, and which connections are going on.
 
+use super::snapshot::{self, Entry, Number, Reader};
 use super::{HOUR, Occurrences, Seed, Table, Window, Worth, id, lasting};
 
 /// In how many seconds new destinations are counted together.
@@ -38,6 +39,38 @@ pub struct Talk {
 impl Worth for Talk {
     fn worth(&self) -> i64 {
         lasting(self.first, self.last)
+    }
+}
+
+impl Entry for Talk {
+    const VERSION: u8 = 1;
+
+    // What was counted within minutes is not kept: those minutes are over.
+    fn write(&self, out: &mut Vec<u8>) {
+        [self.first, self.last].put(out);
+        self.flags.put(out);
+        self.new.write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let [first, last] = <[i64; 2] as Number>::read(reader)?;
+        let flags = reader.u8()?;
+        Some(Self { first, flags, new: Occurrences::read(reader)?, ..Self::new(last) })
+    }
+
+    fn merge(&mut self, other: Self) {
+        let (first, flags) = (self.first.min(other.first), self.flags | other.flags);
+        snapshot::keep_later(self, other, |talk| (talk.new.experience(), talk.last));
+        (self.first, self.flags) = (first, flags);
+    }
+
+    fn resume(&mut self, gap: i64) {
+        self.first = self.first.saturating_add(gap);
+        self.new.skip(gap);
+    }
+
+    fn last(&self) -> Option<i64> {
+        Some(self.last)
     }
 }
 

@@ -19,6 +19,13 @@ macro_rules! table {
             Section::Containers => $($borrow)+ $engine.containers.table,
             Section::Gauges => $($borrow)+ $engine.resources.gauges,
             Section::Novelties => $($borrow)+ $engine.resources.known,
+            Section::Owners => $($borrow)+ $engine.traffic.addresses.owners,
+            Section::Addresses => $($borrow)+ $engine.traffic.addresses.names,
+            Section::Pairs => $($borrow)+ $engine.traffic.pairs.pairs,
+            Section::Candidates => $($borrow)+ $engine.traffic.pairs.candidates,
+            Section::Destinations => $($borrow)+ $engine.traffic.pairs.destinations,
+            Section::Talks => $($borrow)+ $engine.traffic.talks.talks,
+            Section::Subnames => $($borrow)+ $engine.traffic.subnames,
         }
     };
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{Entry, Kept, Reader, Restored, Section, shard, write_section};
+use crate::baseline::addresses::{Called, Owner};
 use crate::baseline::containers::Container;
 use crate::baseline::digests::History;
 use crate::baseline::episodes::{Hour, Running};
 use crate::baseline::gauge::Gauge;
 use crate::baseline::learning::Learning;
 use crate::baseline::names::Name;
+use crate::baseline::pairs::{Candidate, Destination, Pair};
 use crate::baseline::restarts::{Counter, Series, Together};
+use crate::baseline::subnames::Subnames;
+use crate::baseline::talks::Talk;
 use crate::detect::resource::Known;
 use crate::time::Time;
 
@@ -58,6 +62,13 @@ merged! {
     containers = Containers: Container;
     gauges = Gauges: Gauge;
     novelties = Novelties: Known;
+    owners = Owners: Owner;
+    addresses = Addresses: Called;
+    pairs = Pairs: Pair;
+    candidates = Candidates: Candidate;
+    destinations = Destinations: Destination;
+    talks = Talks: Talk;
+    subnames = Subnames: Subnames;
 }
 
 impl Merged {

@@ -130,6 +130,20 @@ sections! {
     Gauges = 10 "gauges";
     /// The images of the workloads, and what was new to them.
     Novelties = 11 "novelties";
+    /// Whose the addresses are.
+    Owners = 12 "owners";
+    /// What the workloads call addresses.
+    Addresses = 13 "addresses";
+    /// What the workloads do with their destinations.
+    Pairs = 14 "pairs";
+    /// Destinations that were contacted once or twice.
+    Candidates = 15 "candidates";
+    /// Who contacts the destinations.
+    Destinations = 16 "destinations";
+    /// What is usual of the workloads' connections.
+    Talks = 17 "talks";
+    /// The names below domains that the workloads ask for.
+    Subnames = 18 "subnames";
 }
 
 impl Section {
