@@ -97,6 +97,13 @@ pub struct Taken {
     pub over: u32,
 }
 
+impl std::fmt::Display for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { taken, bad, over } = self;
+        write!(f, "{taken} indicators, {bad} lines without one, {over} for which there is no room")
+    }
+}
+
 /// A list of indicators.
 #[derive(Clone, Debug, Default)]
 struct List {

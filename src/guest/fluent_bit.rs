@@ -14,6 +14,7 @@ use std::ffi::{CStr, c_char};
 
 use super::Pace;
 use super::files::{self, Below};
+use super::lists::Lists;
 use super::state::{Keeper, Token};
 use crate::VERSION;
 use crate::engine::{Engine, Outcome};
@@ -123,6 +124,8 @@ struct Guest {
     engine: Engine,
     /// The policy file that was read last.
     file: Option<File>,
+    /// The lists that the policy names.
+    lists: Lists,
     pace: Pace,
     /// Keeps what is learned, where there is a folder for it.
     keeper: Option<Keeper<Below>>,
@@ -154,8 +157,10 @@ impl Guest {
         };
         LOADING.set(None);
         let keeper = keep(&mut engine, file);
+        let mut lists = Lists::default();
+        lists.look(&mut engine, file.map(|file| file.folder), log);
         let (pace, answer, outcome) = (Pace::default(), Vec::new(), Outcome::Passed);
-        Box::leak(Box::new(Self { engine, file, pace, keeper, answer, outcome }))
+        Box::leak(Box::new(Self { engine, file, lists, pace, keeper, answer, outcome }))
     }
 
     fn answer(&mut self, record: &[u8], is_ended: bool, sec: u32, nsec: u32) -> *const c_char {
@@ -169,6 +174,7 @@ impl Guest {
         }
         if self.pace.is_due(sec) {
             self.look();
+            self.lists.look(&mut self.engine, self.file.map(|file| file.folder), log);
         }
         let time = (sec != 0 || nsec != 0).then(|| Time { sec: i64::from(sec), nanos: nsec.min(999_999_999) });
         self.outcome = self.engine.inspect(record, time, &mut self.answer);

@@ -8,6 +8,8 @@ pub mod component;
 mod files;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
 pub mod fluent_bit;
+#[cfg(all(target_os = "wasi", target_env = "p1"))]
+mod lists;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub mod state;
 

@@ -2,7 +2,7 @@
 
 use super::destination::Side;
 use super::{Contacted, QUIET, Traffic, reasons};
-use crate::baseline::{Contact, TOGETHER, id};
+use crate::baseline::{Contact, HOUR, TOGETHER, id};
 use crate::detect::Detection;
 
 /// An excess of new destinations less likely than this is a fan-out ...
@@ -22,6 +22,8 @@ const PORTS: u32 = 15;
 
 /// A workload that has more new destinations than this in a day has one that is new without notice.
 const SELDOM: f64 = 0.25;
+/// Of the new ones of a day so many are told: more are a new version.
+const FEW: u16 = 3;
 
 impl Traffic {
     /// Counts a destination that the workload has never contacted, and judges what that comes to.
@@ -33,10 +35,14 @@ impl Traffic {
         let Some(talk) = self.talks.workload(told.context.workload, now) else { return };
         let is_outside = told.destination.side == Side::Outside;
         let begin = found.len();
-        let usual = talk.new.rate.per_hour();
-        if is_outside && !told.has_failed {
+        // What a workload begins with says nothing of what it comes to later.
+        let learn_for = i64::from(told.context.policy.baseline.learn_for);
+        let begins = now.saturating_sub(talk.first) < learn_for.min(HOUR);
+        if is_outside && !told.has_failed && !begins {
             talk.new.add(now);
         }
+        let (usual, lately) =
+            (talk.new.rate.per_hour(), talk.new.hours.iter().fold(0, |sum: u16, count| sum.saturating_add(*count)));
         if let Some(window) = talk.failed.get_mut(usize::from(!is_outside)).filter(|_| told.has_failed) {
             window.add(now);
             let failed = window.count(now);
@@ -84,7 +90,7 @@ impl Traffic {
             return;
         }
         self.port(told, found);
-        let is_news = !standing.is_learning && standing.prevalence == 1 && usual * 24.0 < SELDOM;
+        let is_news = !standing.is_learning && standing.prevalence == 1 && usual * 24.0 < SELDOM && lately <= FEW;
         if found.len() == begin && is_news && !told.has_failed && !QUIET.contains(&told.destination.port) {
             let message = format!("{who} contacts {}, which nobody has contacted before", told.destination.shown());
             let mut detection =
