@@ -279,6 +279,8 @@ pub struct Candidate {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) contacts: u8,
+    /// Whether it is one of very many that the workload contacts at the time.
+    pub(crate) is_one_of_many: bool,
 }
 
 impl Entry for Candidate {
@@ -286,12 +288,13 @@ impl Entry for Candidate {
 
     fn write(&self, out: &mut Vec<u8>) {
         [self.first as u64, self.last as u64].put(out);
-        self.contacts.put(out);
+        [self.contacts, self.is_one_of_many.into()].put(out);
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let mut time = || Some((reader.u64()? as i64).clamp(-FURTHEST, FURTHEST));
-        Some(Self { first: time()?, last: time()?, contacts: reader.u8()? })
+        let (first, last) = (time()?, time()?);
+        Some(Self { first, last, contacts: reader.u8()?, is_one_of_many: reader.u8()? != 0 })
     }
 
     fn merge(&mut self, other: Self) {
@@ -309,7 +312,9 @@ impl Entry for Candidate {
 
 impl Worth for Candidate {
     fn worth(&self) -> i64 {
-        lasting(self.first / 1000, self.last / 1000)
+        // Those of a scan push out each other, and not what somebody else, or the same, has contacted once this week.
+        let many = if self.is_one_of_many { 7 * DAY } else { 0 };
+        lasting(self.first / 1000, self.last / 1000).saturating_sub(many)
     }
 }
 
@@ -391,17 +396,18 @@ impl Pairs {
         }
     }
 
-    /// Counts a contact at a time in milliseconds.
-    pub fn contact(&mut self, key: u64, at: i64, together: i64) -> Contact {
+    /// Counts a contact at a time in milliseconds. `is_one_of_many` says that the workload has very many that are new.
+    pub fn contact(&mut self, key: u64, at: i64, together: i64, is_one_of_many: bool) -> Contact {
         if let Some(pair) = self.pairs.get_mut(key) {
             return Contact::Pair(pair.contact(at, together));
         }
         let known = self.candidates.get_mut(key).filter(|candidate| candidate.contacts > 0);
         let Some(candidate) = known else {
-            self.candidates.put(key, Candidate { first: at, last: at, contacts: 1 });
+            self.candidates.put(key, Candidate { first: at, last: at, contacts: 1, is_one_of_many });
             return Contact::First;
         };
         let before = *candidate;
+        candidate.is_one_of_many = false;
         candidate.contacts = candidate.contacts.saturating_add(1);
         (candidate.first, candidate.last) = (before.first.min(at), before.last.max(at));
         if candidate.contacts < PROMOTED {
@@ -441,12 +447,12 @@ impl Pairs {
     /// Leaves a candidate that is a pair now where it is, worth nothing: whatever comes next takes its place.
     fn retire(&mut self, key: u64) {
         if let Some(candidate) = self.candidates.get_mut(key) {
-            *candidate = Candidate { first: 0, last: 0, contacts: 0 };
+            *candidate = Candidate { first: 0, last: 0, contacts: 0, is_one_of_many: true };
         }
     }
 
-    /// Notes that a workload contacts a destination, and gives what is known of that.
-    pub fn destination(&mut self, destination: u64, workload: u64, at: i64) -> Destination {
+    /// Notes that a workload contacts a destination, and gives what is known of that. One of very many is looked up alone.
+    pub fn destination(&mut self, destination: u64, workload: u64, at: i64, is_one_of_many: bool) -> Destination {
         let bit = 1 << (workload % 64);
         if let Some(known) = self.destinations.get_mut(destination) {
             known.first = known.first.min(at);
@@ -455,7 +461,9 @@ impl Pairs {
             return *known;
         }
         let new = Destination { first: at, last: at, workloads: bit };
-        self.destinations.put(destination, new);
+        if !is_one_of_many {
+            self.destinations.put(destination, new);
+        }
         new
     }
 }
@@ -478,12 +486,12 @@ mod tests {
     #[test]
     fn the_third_contact_makes_a_pair() {
         let mut pairs = pairs(8);
-        assert_eq!(pairs.contact(7, 1_000_000, 1000), Contact::First);
-        assert_eq!(pairs.contact(7, 1_060_000, 1000), Contact::Few(1_000_000));
-        assert_eq!(pairs.contact(7, 1_120_000, 1000), Contact::Pair(true));
-        assert_eq!(pairs.contact(7, 1_120_500, 1000), Contact::Pair(false));
-        assert_eq!(pairs.contact(7, 1_300_000, 1000), Contact::Pair(true));
-        assert_eq!(pairs.contact(7, 1_240_000, 1000), Contact::Pair(true), "late");
+        assert_eq!(pairs.contact(7, 1_000_000, 1000, false), Contact::First);
+        assert_eq!(pairs.contact(7, 1_060_000, 1000, false), Contact::Few(1_000_000));
+        assert_eq!(pairs.contact(7, 1_120_000, 1000, false), Contact::Pair(true));
+        assert_eq!(pairs.contact(7, 1_120_500, 1000, false), Contact::Pair(false));
+        assert_eq!(pairs.contact(7, 1_300_000, 1000, false), Contact::Pair(true));
+        assert_eq!(pairs.contact(7, 1_240_000, 1000, false), Contact::Pair(true), "late");
         let pair = pairs.pairs.get(7).unwrap();
         assert_eq!((gaps(pair), pair.contacts), (vec![60_000, 60_000, 120_000, 60_000], 6));
     }
@@ -496,7 +504,7 @@ mod tests {
 
     #[test]
     fn hours_and_days_are_kept() {
-        let mut pair = Pair::new(&Candidate { first: 0, last: 0, contacts: 2 });
+        let mut pair = Pair::new(&Candidate { first: 0, last: 0, contacts: 2, is_one_of_many: false });
         for hour in [1, 3, 30] {
             pair.contact(hour * HOUR * 1000, 1000);
         }
@@ -512,14 +520,14 @@ mod tests {
         let mut pairs = pairs(1024);
         let key = |name: u64| super::super::id(&[&name.to_le_bytes()]);
         for day in 0..4 {
-            (0..512).for_each(|name| _ = pairs.contact(key(name), day * DAY * 1000, 1000));
+            (0..512).for_each(|name| _ = pairs.contact(key(name), day * DAY * 1000, 1000, false));
         }
         // One contact a day for two days: still candidates.
         for day in 2..4 {
-            (600..700).for_each(|name| _ = pairs.contact(key(name), day * DAY * 1000, 1000));
+            (600..700).for_each(|name| _ = pairs.contact(key(name), day * DAY * 1000, 1000, false));
         }
         for name in 0..1_000_000 {
-            pairs.contact(key(10_000 + name), 4 * DAY * 1000 + name as i64, 1000);
+            pairs.contact(key(10_000 + name), 4 * DAY * 1000 + name as i64, 1000, false);
         }
         assert!((0..512).all(|name| pairs.pairs.find(key(name)).is_some()));
         let left = (600..700).filter(|name| pairs.candidates.find(key(*name)).is_some()).count();
@@ -534,8 +542,8 @@ mod tests {
             for (key, at, bytes) in times {
                 // Times are those of the engine's clock, in milliseconds.
                 let at = at.rem_euclid(253_402_300_800_000);
-                pairs.contact(key, at, 1000);
-                pairs.destination(key, bytes, at / 1000);
+                pairs.contact(key, at, 1000, false);
+                pairs.destination(key, bytes, at / 1000, false);
                 if let Some(pair) = pairs.pairs.get_mut(key) {
                     pair.transfer(bytes, bytes, 1.0, Some(bytes));
                     pair.tell(1, at / 1000);

@@ -34,6 +34,8 @@ pub struct Talk {
     pub(crate) letters: u32,
     pub(crate) odd_letters: u32,
     pub(crate) flags: u8,
+    /// Until when it is one that contacts very many.
+    pub(crate) roams_until: i64,
 }
 
 impl Worth for Talk {
@@ -89,6 +91,7 @@ impl Talk {
             letters: 0,
             odd_letters: 0,
             flags: 0,
+            roams_until: i64::MIN,
         }
     }
 

@@ -7,8 +7,9 @@ use crate::detect::Detection;
 
 /// An excess of new destinations less likely than this is a fan-out ...
 const UNLIKELY: f64 = 1e-6;
-/// ... if there are so many within ten minutes.
-const MANY: u32 = 30;
+/// ... if there are so many within ten minutes. One page has thirty destinations that answer: with thirty as the least,
+/// each of ten browsing hosts had findings on its first day.
+const MANY: u32 = 100;
 
 /// So many new destinations that do not answer are one by themselves: outside, and inside, where a service that is
 /// scaled down leaves addresses behind.
@@ -16,6 +17,9 @@ const FAILED: [u32; 2] = [10, 30];
 
 /// Of all new destinations, one in so many has to fail for that: a page with dead advertisements is no scan.
 const SHARE: u32 = 4;
+
+/// Whoever has so many new ones within ten minutes, answering or not, roams: the next are not worth to be remembered.
+const ROAMS: u32 = 60;
 
 /// So many new ports of one address within a minute are a scan of it.
 const PORTS: u32 = 15;
@@ -40,6 +44,10 @@ impl Traffic {
         let begins = now.saturating_sub(talk.first) < learn_for.min(HOUR);
         if is_outside && !told.has_failed && !begins {
             talk.new.add(now);
+        }
+        let windows = talk.new.windows.iter().chain(&talk.failed);
+        if windows.map(|window| window.count(now)).sum::<u32>() >= ROAMS {
+            talk.roams_until = now.saturating_add(i64::from(TOGETHER));
         }
         let (usual, lately) =
             (talk.new.rate.per_hour(), talk.new.hours.iter().fold(0, |sum: u16, count| sum.saturating_add(*count)));

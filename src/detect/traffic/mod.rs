@@ -29,6 +29,7 @@ use crate::baseline::{
 };
 use crate::policy::{Policy, RuleName};
 use crate::source::{Fact, Flow, Observation, Progress, Protocol};
+use crate::time::{DAY, Time};
 use destination::{Destination, Side};
 use standing::Standing;
 
@@ -87,6 +88,9 @@ const TOGETHER: i64 = 1000;
 
 /// Attempts within so many milliseconds are one: what fails is tried again at once.
 const RETRIES: i64 = 3000;
+
+/// No connection is longer, in seconds.
+const LONGEST: i64 = 30 * DAY;
 
 /// Ports of which the traffic is not command and control's, or is judged by what is asked: DNS and the time.
 const QUIET: [u16; 4] = [53, 123, 853, 5353];
@@ -222,13 +226,16 @@ impl Traffic {
         if matches!(destination.side, Side::Nowhere) {
             return;
         }
-        let at = flow.start.map_or(context.at, |start| start.min(context.at));
+        // Of what began long ago, or is to begin, the record is as good a time.
+        let is_one = |start: &Time| (0..LONGEST).contains(&now.saturating_sub(start.sec));
+        let at = flow.start.filter(is_one).unwrap_or(context.at);
         let at = at.sec.saturating_mul(1000).saturating_add(i64::from(at.nanos / 1_000_000));
         let who = whom(&observation.workload);
         let Some(talk) = self.talks.workload(workload, now) else { return };
         if destination.name.is_some() {
             talk.flags |= NAMES;
         }
+        let is_one_of_many = now <= talk.roams_until;
         let mut standing = Standing::new(talk, &destination, context, is_suspect);
         let has_failed = flow.progress == Progress::Failed;
         let key = id(&[&workload.to_le_bytes(), &destination.key().to_le_bytes(), &[has_failed.into()]]);
@@ -245,12 +252,12 @@ impl Traffic {
         let transfer = self.connection(flow, &told);
         if transfer.is_new || has_failed {
             let together = if has_failed { RETRIES } else { TOGETHER };
-            told.contact = Some(self.pairs.contact(key, at, together));
+            told.contact = Some(self.pairs.contact(key, at, together, is_one_of_many));
         }
         if told.destination.side == Side::Inside {
             return self.fan(&told, found);
         }
-        let seen = self.pairs.destination(told.destination.key(), workload, now);
+        let seen = self.pairs.destination(told.destination.key(), workload, now, is_one_of_many);
         standing.learn(self.pairs.first(key).map_or(now, |first| first / 1000), seen, context);
         told.standing = standing;
         self.fan(&told, found);
@@ -372,4 +379,136 @@ fn port(text: &str) -> Option<(u16, Protocol)> {
         _ => Protocol::Other,
     };
     Some((port.parse().ok()?, protocol))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Text;
+    use crate::source::{Lookup, Source, Workload};
+    use proptest::prelude::*;
+
+    const START: i64 = 1_790_000_000;
+
+    fn rule(pairs: u32) -> (Traffic, Policy) {
+        let mut policy = Policy::default();
+        (policy.limits.workloads, policy.limits.pairs) = (64, pairs);
+        policy.baseline.learn_for = 86_400;
+        (Traffic::new(&policy, Seed([1, 2])), policy)
+    }
+
+    fn judge(rule: &mut Traffic, policy: &Policy, name: &[u8], facts: Vec<Fact<'_>>, at: i64) -> Vec<&'static str> {
+        let workload = Workload { kind: "Deployment".into(), name: name.into(), ..Workload::default() };
+        let observation = Observation { facts, ..Observation::new(Source::Zeek, "network.connection", workload) };
+        let workload = observation.workload.id();
+        let context = Context { policy, at: Time::from_sec(at), readiness: Readiness::Ready, workload };
+        let mut found = Vec::new();
+        rule.judge(&observation, context, false, &mut found);
+        found.iter().map(|detection| detection.reason.id).collect()
+    }
+
+    fn to(address: u32, progress: Progress) -> Vec<Fact<'static>> {
+        vec![Fact::Flow(Flow::new(Some(std::net::Ipv4Addr::from(address).into()), 443, Protocol::Tcp, progress))]
+    }
+
+    /// Once a day to somewhere new, beside a scan of a million addresses by another workload and one by itself.
+    #[test]
+    fn a_scan_hides_no_slow_beacon() {
+        let (mut rule, policy) = rule(4096);
+        judge(&mut rule, &policy, b"slow", to(0x0102_0304, Progress::Ended), START);
+        let mut found = Vec::new();
+        for day in 2..12 {
+            let now = START + day * DAY;
+            found.extend(judge(&mut rule, &policy, b"slow", to(0x0808_0808, Progress::Ended), now));
+            for scanned in 0..50_000 {
+                let (name, progress) =
+                    if scanned % 2 == 0 { (b"slow", Progress::Ended) } else { (b"scan", Progress::Failed) };
+                let address = 0x2000_0000 + day as u32 * 100_000 + scanned;
+                judge(&mut rule, &policy, name, to(address, progress), now + 1 + i64::from(scanned) / 100);
+            }
+        }
+        assert!(found.contains(&"slow-beacon"), "{found:?}");
+        assert!(rule.pairs.candidates.len() <= 4096 && rule.pairs.destinations.len() <= 4096);
+        assert!(rule.pairs.pairs.len() < 10);
+    }
+
+    fn text() -> impl Strategy<Value = Text<'static>> {
+        let texts = [
+            "",
+            "a",
+            ".",
+            "..",
+            "x.co.uk",
+            "10.0.0.1",
+            "[::1]:443",
+            "pool.nanopool.org",
+            "a.local",
+            "metadata.google.internal",
+        ];
+        prop_oneof![
+            prop::sample::select(texts.to_vec()).prop_map(Text::from),
+            prop::collection::vec(any::<u8>(), 0..300).prop_map(Text::from),
+        ]
+    }
+
+    fn address() -> impl Strategy<Value = std::net::IpAddr> {
+        prop_oneof![
+            any::<u32>().prop_map(|bits| std::net::Ipv4Addr::from(bits).into()),
+            any::<u128>().prop_map(|bits| std::net::Ipv6Addr::from(bits).into()),
+            Just([203, 0, 113, 7].into()),
+        ]
+    }
+
+    fn flow() -> impl Strategy<Value = Fact<'static>> {
+        let progress =
+            prop::sample::select(vec![Progress::Begun, Progress::Established, Progress::Ended, Progress::Failed]);
+        let sums = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<f64>>());
+        let names = (prop::option::of(text()), prop::option::of(text()), prop::option::of(text()));
+        let ends = (prop::option::of(address()), any::<u16>(), any::<u16>(), any::<Option<i64>>());
+        (progress, sums, names, ends).prop_map(
+            |(progress, (sent, received, seconds), (id, name, service), (address, port, local_port, start))| {
+                let start = start.map(Time::from_sec);
+                Fact::Flow(Flow {
+                    id,
+                    name,
+                    service,
+                    start,
+                    local_port,
+                    sent,
+                    received,
+                    seconds,
+                    ..Flow::new(address, port, Protocol::Tcp, progress)
+                })
+            },
+        )
+    }
+
+    fn lookup() -> impl Strategy<Value = Fact<'static>> {
+        (text(), prop::option::of(text()), prop::collection::vec(address(), 0..20), any::<Option<bool>>())
+            .prop_map(|(name, kind, answers, not_found)| Fact::Lookup(Lookup { name, kind, answers, not_found }))
+    }
+
+    proptest! {
+        #[test]
+        fn any_facts_at_any_time_do_no_harm(
+            told in prop::collection::vec((0..3_u8, prop::collection::vec(prop_oneof![flow(), lookup()], 0..4), 0..253_402_300_800_i64), 0..60)
+        ) {
+            let (mut rule, policy) = rule(8);
+            for (name, facts, at) in told {
+                judge(&mut rule, &policy, &[b'a' + name], facts, at);
+            }
+            prop_assert!(rule.pairs.pairs.len() <= 8 && rule.subnames.len() <= 64);
+        }
+    }
+
+    #[test]
+    fn how_much_a_pair_takes() {
+        use crate::baseline::{Subnames, Talk};
+        // Of 64 MiB, with the limits as they are by default: 131,072 pairs and as many candidates and destinations,
+        // 16,384 workloads with their domains and connections.
+        let pairs = size_of::<crate::baseline::Pair>() + 24 + 24 + 3 * (8 + 10);
+        let workloads = size_of::<Talk>() + 64 + size_of::<Subnames>() + size_of::<Connection>() + 2 * 100;
+        let bytes = 131_072 * pairs + 16_384 * workloads;
+        assert!(bytes < 56 << 20, "{bytes}");
+    }
 }
