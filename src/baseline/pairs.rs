@@ -391,8 +391,8 @@ impl Pairs {
     pub fn new(capacity: u32, seed: Seed) -> Self {
         Self {
             pairs: Table::new(capacity, seed),
-            candidates: Table::new(capacity, seed),
-            destinations: Table::new(capacity, seed),
+            candidates: Table::new(capacity / 2, seed),
+            destinations: Table::new(capacity / 2, seed),
         }
     }
 
@@ -532,7 +532,7 @@ mod tests {
         assert!((0..512).all(|name| pairs.pairs.find(key(name)).is_some()));
         let left = (600..700).filter(|name| pairs.candidates.find(key(*name)).is_some()).count();
         assert!(left >= 85, "{left}");
-        assert_eq!((pairs.pairs.len(), pairs.candidates.len()), (512, 1024));
+        assert_eq!((pairs.pairs.len(), pairs.candidates.len()), (512, 512));
     }
 
     proptest! {

@@ -323,8 +323,8 @@ impl Memory {
         Self {
             workloads: Table::new(workloads, seed),
             namespaces: Table::new(workloads / 16, seed),
-            // A workload has a few containers at a time, and an Event or two for each.
-            counters: Table::new(workloads.saturating_mul(2), seed),
+            // What restarts has a counter and an Event or two; what does not is worth least.
+            counters: Table::new(workloads, seed),
         }
     }
 

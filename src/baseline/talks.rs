@@ -154,7 +154,7 @@ impl Talks {
     /// None yet, and later at most those of so many workloads.
     #[must_use]
     pub fn new(workloads: u32, seed: Seed) -> Self {
-        Self { talks: Table::new(workloads, seed), connections: Table::new(workloads, seed) }
+        Self { talks: Table::new(workloads / 2, seed), connections: Table::new(workloads / 2, seed) }
     }
 
     /// What is known of a workload.

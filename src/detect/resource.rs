@@ -104,7 +104,7 @@ impl Resources {
         Self {
             known: Table::new(workloads, seed),
             gauges: Table::new(workloads.saturating_mul(3), seed),
-            instances: Table::new(workloads.saturating_mul(4), seed),
+            instances: Table::new(workloads.saturating_mul(2), seed),
             unit: Unit::default(),
         }
     }
@@ -398,6 +398,6 @@ mod tests {
             assert_eq!(uses(&mut rule, &policy, &text, name % 7, cores(&text, 1e9)), []);
             rule.note_novelty(name as u64, Time::from_sec(name));
         }
-        assert_eq!((rule.known.len(), rule.gauges.len(), rule.instances.len()), (64, 192, 256));
+        assert_eq!((rule.known.len(), rule.gauges.len(), rule.instances.len()), (64, 192, 128));
     }
 }

@@ -169,7 +169,7 @@ impl Traffic {
             addresses: Addresses::new(workloads, seed),
             pairs: Pairs::new(pairs, seed),
             talks: Talks::new(workloads, seed),
-            subnames: Table::new(workloads, seed),
+            subnames: Table::new(workloads / 4, seed),
             codes: Vec::new(),
         };
         this.set_policy(policy);
