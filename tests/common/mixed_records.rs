@@ -121,7 +121,7 @@ fn odd() -> Vec<Vec<u8>> {
     ];
     let mut lines: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     lines.extend(bytes.map(<[u8]>::to_vec));
-    for levels in [16, 40, 61, 100, 1000, 30_000] {
+    for levels in [16, 40, 61, 100, 1000, 5_000] {
         lines.push(nested("[", "]", levels));
         lines.push(nested(r#"{"a":"#, "}", levels));
     }
