@@ -61,7 +61,7 @@ fn build_guests() -> Result<(), String> {
 }
 
 /// What stands in `src` and is no part of a guest.
-const NOT_IN_GUESTS: [&str; 3] = ["cli", "host", "main.rs"];
+const NOT_IN_GUESTS: [&str; 4] = ["cli", "emulate", "host", "main.rs"];
 
 fn rerun_if_a_guest_changes(package: &Path) -> Result<(), String> {
     for name in ["Cargo.toml", "Cargo.lock", "wit"] {

@@ -22,6 +22,8 @@
 
 pub mod baseline;
 pub mod detect;
+#[cfg(all(feature = "emulate", not(target_family = "wasm")))]
+pub mod emulate;
 pub mod engine;
 pub mod enrich;
 pub mod guest;
