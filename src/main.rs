@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => cli::check::run(&arguments),
         Command::Test(arguments) => cli::test::run(&arguments),
         Command::Explain(arguments) => cli::explain::run(&arguments),
+        Command::Emulate(arguments) => cli::emulate::run(&arguments),
+        Command::Score(arguments) => cli::score::run(&arguments),
         Command::State(arguments) => cli::state::run(&arguments),
         Command::Guests(arguments) => cli::guests::run(&arguments),
         Command::Schema => cli::generate::schema(),

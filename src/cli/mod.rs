@@ -3,6 +3,7 @@
 pub mod check;
 pub mod chunks;
 pub mod demo;
+pub mod emulate;
 pub mod exit;
 pub mod explain;
 pub mod findings;
@@ -10,6 +11,7 @@ pub mod generate;
 pub mod guests;
 pub mod input;
 pub mod run;
+pub mod score;
 pub mod state;
 pub mod store;
 pub mod style;
@@ -40,6 +42,10 @@ pub enum Command {
     Test(test::Arguments),
     /// Explain a rule, or why a record gets the verdict that it gets
     Explain(explain::Arguments),
+    /// Print a labelled stream of records: adversaries in a busy cluster
+    Emulate(emulate::Arguments),
+    /// Measure what the module finds of such a stream, and what it takes for hostile that is not
+    Score(score::Arguments),
     /// Look into what was learned, or bring together what many collectors have
     State(state::Arguments),
     /// Write the WebAssembly modules, to be mounted in a log shipper

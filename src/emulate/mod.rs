@@ -11,6 +11,7 @@ mod adversary;
 mod background;
 mod chance;
 mod cluster;
+pub mod label;
 pub mod score;
 mod shape;
 mod world;
@@ -37,6 +38,9 @@ pub struct Scenario {
 pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     adversary::SCENARIOS.iter().chain(background::SCENARIOS)
 }
+
+/// The policy of the emulated cluster.
+pub const POLICY: &str = include_str!("tidewaiter.yaml");
 
 /// How an implant calls home.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,4 +136,10 @@ impl Stream {
     pub fn activities(&self) -> &[Activity] {
         &self.world.activities
     }
+}
+
+/// The seconds of a duration that is written as policies write them: `90s`, `2d`.
+#[must_use]
+pub fn duration(text: &str) -> Option<f64> {
+    crate::policy::scalar::duration(text).map(f64::from)
 }

@@ -25,7 +25,7 @@ impl World {
         if workload.kind == Kind::Compose {
             if self.tells("docker-stats") {
                 let record = json!({
-                    "BlockIO": "0B / 0B", "CPUPerc": format!("{:.2}%", cores * 100.0), "Container": pod.container.get(..12),
+                    "timestamp": time(at).to_string(), "BlockIO": "0B / 0B", "CPUPerc": format!("{:.2}%", cores * 100.0), "Container": pod.container.get(..12),
                     "ID": pod.container.get(..12), "MemPerc": "5.00%",
                     "MemUsage": format!("{:.1}MiB / 2GiB", bytes / 1_048_576.0), "Name": pod.name,
                     "NetIO": "0B / 0B", "PIDs": "9",
