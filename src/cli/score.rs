@@ -16,7 +16,7 @@ use tidewaiter::time::Time;
 
 use super::emulate::{Wanted, find, seconds};
 use super::run::Running;
-use super::style::{self, BAD, BOLD, DIM, GOOD};
+use super::style::{self, BAD, BOLD, DIM, GOOD, WARN};
 use super::{Guest, exit, findings, input};
 
 #[derive(Debug, Args)]
@@ -47,6 +47,9 @@ pub struct Arguments {
     /// What a figure may be at most: `false-per-day=2`, `hours-to-detect=12`
     #[arg(long, value_name = "FIGURE=NUMBER", value_parser = bound)]
     max: Vec<(String, f64)>,
+    /// Print the false findings one by one
+    #[arg(long)]
+    explain: bool,
     /// How to print the score
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -98,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let score = judge.tally.score();
     let mut out = anstream::stdout().lock();
     match arguments.format {
-        Format::Text => print(&score, &mut out)?,
+        Format::Text => print(&score, arguments.explain, &mut out)?,
         Format::Json => writeln!(out, "{:#}", score.to_json())?,
         Format::Markdown => markdown(&score, &mut out)?,
     }
@@ -239,7 +242,7 @@ fn tables(score: &Score) -> [(&'static str, &[Row]); 5] {
     ]
 }
 
-fn print(score: &Score, out: &mut impl Write) -> io::Result<()> {
+fn print(score: &Score, explains: bool, out: &mut impl Write) -> io::Result<()> {
     for (title, rows) in tables(score) {
         let [_, heads @ ..] = HEAD;
         write!(out, "{BOLD}{title:<36}{BOLD:#}")?;
@@ -260,6 +263,9 @@ fn print(score: &Score, out: &mut impl Write) -> io::Result<()> {
     let colour = if score.missed.is_empty() { GOOD } else { BAD };
     for missed in &score.missed {
         writeln!(out, "{colour}missed{colour:#} {missed}")?;
+    }
+    for wrong in score.wrong.iter().filter(|_| explains) {
+        writeln!(out, "{WARN}false{WARN:#}  {}", findings::harmless(wrong))?;
     }
     writeln!(
         out,

@@ -74,6 +74,8 @@ pub struct Workload {
     pub limit: f64,
     /// Cores that something uses beside it, and the activity that this is of.
     pub hot: Option<(f64, usize)>,
+    /// The campaign that has brought it, if it is an adversary's.
+    pub of: Option<usize>,
 }
 
 impl Workload {
@@ -202,6 +204,7 @@ impl Cluster {
                 cores,
                 limit,
                 hot: None,
+                of: None,
             };
             let replicas = if kind == Kind::Compose { 1 } else { 1 + chance.below(3) };
             for ordinal in 0..replicas {
@@ -238,13 +241,6 @@ impl Cluster {
             processor_seconds: 0.0,
             digest: None,
         }
-    }
-
-    /// The place of a workload that adversaries take over: each campaign another.
-    pub fn victim(&self, chance: &mut Chance, fits: impl Fn(&Workload) -> bool) -> usize {
-        let fitting: Vec<usize> =
-            self.workloads.iter().enumerate().filter(|(_, one)| fits(one)).map(|(place, _)| place).collect();
-        chance.pick(&fitting).copied().unwrap_or(0)
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Alert {
     pub reason: String,
     /// The id of its episode.
     pub episode: String,
+    /// The sentence.
+    pub message: String,
 }
 
 /// The alerts in the enrichment of a record: what is not suppressed, and not the end of something.
@@ -31,7 +33,14 @@ pub fn alerts(enrichment: &Value) -> Vec<Alert> {
         let text = |name| detection.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         let counts = text("suppressed").is_none() && text("state").as_deref() != Some("closed");
         counts
-            .then(|| Some(Alert { rule: text("rule")?, reason: text("reason")?, episode: text("episode")? }))
+            .then(|| {
+                Some(Alert {
+                    rule: text("rule")?,
+                    reason: text("reason")?,
+                    episode: text("episode")?,
+                    message: text("message")?,
+                })
+            })
             .flatten()
     };
     detections.into_iter().flatten().filter_map(alert).collect()
@@ -56,6 +65,7 @@ struct Episode {
     scenario: String,
     is_true: bool,
     alerts: u64,
+    message: String,
 }
 
 /// A score while it is being counted.
@@ -98,6 +108,7 @@ impl Tally {
                 scenario: label.scenario.clone(),
                 is_true: false,
                 alerts: 0,
+                message: alert.message,
             });
             episode.is_true |= label.hostile;
             episode.alerts += 1;
@@ -146,6 +157,12 @@ impl Tally {
                 .iter()
                 .map(|name| row(name, &|one| !one.is_true && one.scenario == *name, Vec::new()))
                 .filter(|row| row.false_findings > 0)
+                .collect(),
+            wrong: self
+                .episodes
+                .values()
+                .filter(|episode| !episode.is_true)
+                .map(|episode| format!("{} ({}): {}", reason(episode), episode.scenario, episode.message))
                 .collect(),
             missed: self
                 .campaigns
@@ -238,6 +255,8 @@ pub struct Score {
     pub harmless: Vec<Row>,
     /// The campaigns that no rule found.
     pub missed: Vec<String>,
+    /// The false findings one by one: why, what set it off, and the sentence.
+    pub wrong: Vec<String>,
 }
 
 impl Score {
@@ -266,7 +285,7 @@ impl Score {
         json!({
             "records": self.records, "hostile_records": self.hostile, "days": self.days, "all": self.all.to_json(),
             "rules": rows(&self.rules), "reasons": rows(&self.reasons), "scenarios": rows(&self.scenarios),
-            "harmless": rows(&self.harmless), "missed": self.missed,
+            "harmless": rows(&self.harmless), "missed": self.missed, "wrong": self.wrong,
         })
     }
 }

@@ -65,6 +65,8 @@ pub struct World {
     pub start: f64,
     pub learned: f64,
     pub activities: Vec<Activity>,
+    /// The workloads that an adversary has.
+    pub taken: Vec<usize>,
     /// That of the step at hand.
     activity: usize,
     actors: Vec<(Option<Actor>, usize)>,
@@ -97,6 +99,7 @@ impl World {
             start,
             learned: start + options.learn,
             activities: Vec::new(),
+            taken: Vec::new(),
             activity: 0,
             actors: Vec::new(),
             due: BinaryHeap::new(),
@@ -212,6 +215,7 @@ impl World {
             cores: 0.05,
             limit: 2.0,
             hot: None,
+            of: None,
         };
         let pod = self.cluster.pod(chance, &workload, 0);
         workload.pods.push(pod);

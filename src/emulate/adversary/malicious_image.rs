@@ -25,6 +25,9 @@ fn begin(world: &mut World) {
         let at = world.learned + f64::from(number) * 5.3 * 3600.0;
         let mut own = world.chance(name);
         let workload = world.add_workload(&mut chance, namespace, name, (repository, tag));
+        if let Some(added) = world.cluster.workloads.get_mut(workload) {
+            added.of = Some(activity);
+        }
         let mut deployed = false;
         world.act(activity, at, move |world, at| {
             if !std::mem::replace(&mut deployed, true) {

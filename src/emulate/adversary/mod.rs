@@ -11,10 +11,10 @@ mod low_and_slow;
 mod malicious_image;
 mod modified_image;
 
-use super::cluster::Destination;
+use super::cluster::{Destination, Kind, Workload};
 use super::shape::Traffic;
 use super::world::{Activity, World};
-use super::{Chance, Clock, Scenario};
+use super::{Clock, Scenario};
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
@@ -68,13 +68,19 @@ fn calls_home(
     });
 }
 
-/// A workload of Kubernetes that has run for long, each campaign another.
-fn victim(world: &World, of: &str) -> usize {
-    let mut chance: Chance = world.chance(&format!("victim of {of}"));
-    world.cluster.victim(&mut chance, |workload| {
+/// A workload of Kubernetes that has run for long, and that no adversary has, as long as there is one.
+fn victim(world: &mut World, of: &str) -> usize {
+    let mut chance = world.chance(&format!("victim of {of}"));
+    let fits = |workload: &Workload| {
         workload.busy >= 2.0
             && !workload.namespace.starts_with("ci-")
             && !workload.destinations.is_empty()
-            && workload.kind != super::cluster::Kind::Compose
-    })
+            && workload.kind != Kind::Compose
+    };
+    let fitting = world.cluster.workloads.iter().enumerate().filter(|(_, workload)| fits(workload));
+    let fitting: Vec<usize> = fitting.map(|(place, _)| place).collect();
+    let free: Vec<usize> = fitting.iter().copied().filter(|place| !world.taken.contains(place)).collect();
+    let victim = chance.pick(&free).or_else(|| chance.pick(&fitting)).copied().unwrap_or(0);
+    world.taken.push(victim);
+    victim
 }

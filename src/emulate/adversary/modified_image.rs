@@ -28,12 +28,17 @@ fn begin(world: &mut World) {
         world.comes_up(at + 1.0, (workload, 0), Image::Pulled);
         None
     });
-    let names =
-        [("auth", "sso-proxy", "registry.c0rp.example/auth/sso-proxy", "2.1.0"), ("mail", "relay", "nglnx", "1.27.3")];
+    let names = [
+        ("auth", "sso-proxy", "registry.c0rp.example/auth/sso-proxy", "2.1.0"),
+        ("mail", "relay", "ghcr.io/acrne/relay", "v3.1.0"),
+    ];
     for (number, (namespace, name, repository, tag)) in (1..).zip(names) {
         let activity = campaign(world, SCENARIO.name, format!("{namespace}/{name}: {repository}"), &[IMAGE]);
         let mut chance = world.chance(repository);
         let workload = world.add_workload(&mut chance, namespace, name, (repository, tag));
+        if let Some(added) = world.cluster.workloads.get_mut(workload) {
+            added.of = Some(activity);
+        }
         world.act(activity, at + f64::from(number) * 8000.0, move |world, at| {
             world.is_deployed(at, workload, "create", "system:serviceaccount:flux-system:kustomize-controller");
             world.comes_up(at + 1.5, (workload, 0), Image::Pulled);

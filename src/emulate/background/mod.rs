@@ -2,12 +2,15 @@
 
 mod autoscaling;
 mod backups;
+mod batches;
 mod ci;
 mod crashes;
 mod cron_jobs;
 mod health_checks;
+mod long_connections;
 mod maintenance;
 mod node_drains;
+mod outages;
 mod package_updates;
 mod pollers;
 mod rollouts;
@@ -32,4 +35,7 @@ pub const SCENARIOS: &[Scenario] = &[
     health_checks::SCENARIO,
     backups::SCENARIO,
     crashes::SCENARIO,
+    outages::SCENARIO,
+    batches::SCENARIO,
+    long_connections::SCENARIO,
 ];

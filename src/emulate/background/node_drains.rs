@@ -28,12 +28,14 @@ fn begin(world: &mut World) {
         for (place, (workload, pod)) in moving.into_iter().enumerate() {
             let later = at + 5.0 + 3.0 * place as f64;
             let of = world.cluster.workloads.get(workload)?;
-            let name = of.pods.get(pod)?.name.clone();
+            let (name, campaign) = (of.pods.get(pod)?.name.clone(), of.of.unwrap_or(activity));
             let of = json!({"resource": "pods", "subresource": "eviction", "namespace": of.namespace, "name": name});
             world.audit(later, "create", "admin@corp.example", &of, &json!({"kind": "Eviction"}), 201);
             let old = world.replace_pod(&mut chance, workload, pod)?;
-            world.is_stopped(later + 0.2, workload, &old);
-            world.comes_up(later + 2.0, (workload, pod), Image::Pulled);
+            world.on_behalf(campaign, |world| {
+                world.is_stopped(later + 0.2, workload, &old);
+                world.comes_up(later + 2.0, (workload, pod), Image::Pulled);
+            });
         }
         Some(at + chance.jitter(2.0 * 86_400.0, 0.3))
     });

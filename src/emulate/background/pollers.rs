@@ -1,5 +1,5 @@
 //! What looks like command and control and is none: agents and controllers that ask by the clock. One of them is
-//! installed when all else has been learned.
+//! installed when all else has been learned, and one comes with a version of a workload that has long been known.
 
 use super::super::shape::{Image, Traffic};
 use super::super::world::World;
@@ -8,7 +8,7 @@ use crate::emulate::cluster::outside;
 
 pub const SCENARIO: Scenario = Scenario {
     name: "pollers",
-    about: "agents and controllers that contact a supplier by the clock; one is new after four days",
+    about: "agents and controllers that contact a supplier by the clock; two of them are new after days",
     hostile: false,
     begin,
 };
@@ -41,4 +41,13 @@ fn begin(world: &mut World) {
             Some(at + chance.jitter(period, jitter))
         });
     }
+    // Nothing in the records tells this one from an implant.
+    let mut chance = world.chance("new version");
+    let workload = world.cluster.workloads.len() / 2;
+    let to = outside("sdk.feature-lab.example");
+    world.act(activity, world.start + 5.4 * 86_400.0, move |world, at| {
+        let what = Traffic::check_in(&mut chance);
+        world.connect(&mut chance, at, (workload, 0), &to, what);
+        Some(at + chance.jitter(300.0, 0.05))
+    });
 }

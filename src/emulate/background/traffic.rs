@@ -3,7 +3,7 @@
 use super::super::shape::{Image, Traffic};
 use super::super::world::{World, rhythm};
 use super::Scenario;
-use crate::emulate::cluster::{Destination, supplier};
+use crate::emulate::cluster::{Destination, outside, supplier};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "traffic",
@@ -42,7 +42,11 @@ fn begin(world: &mut World) {
         let mut news = world.chance(&format!("news {workload}"));
         let first = start + news.exponential(NEW_SUPPLIER);
         world.act(activity, first, move |world, at| {
-            let to = supplier(&mut news)?;
+            // Every other one is new to everybody.
+            let to = match news.happens(0.5) {
+                true => outside(&format!("api.{}-{}.example", news.letters("abdeiklmnorstu", 6), news.below(90))),
+                false => supplier(&mut news)?,
+            };
             world.cluster.workloads.get_mut(workload)?.destinations.push(to);
             Some(at + news.exponential(NEW_SUPPLIER))
         });

@@ -300,6 +300,7 @@ impl World {
             cores: 0.1,
             limit: 1.0,
             hot: None,
+            of: None,
         };
         let pulled = format!("Successfully pulled image {image:?} in 1.4s (1.4s including waiting)");
         self.told_by_kubelet(at + 1.0, &job, &pod, "Pulled", pulled);
