@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => cli::explain::run(&arguments),
         Command::Emulate(arguments) => cli::emulate::run(&arguments),
         Command::Score(arguments) => cli::score::run(&arguments),
+        Command::Report(arguments) => cli::report::run(&arguments),
         Command::State(arguments) => cli::state::run(&arguments),
         Command::Guests(arguments) => cli::guests::run(&arguments),
         Command::Schema => cli::generate::schema(),

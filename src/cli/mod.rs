@@ -10,6 +10,7 @@ pub mod findings;
 pub mod generate;
 pub mod guests;
 pub mod input;
+pub mod report;
 pub mod run;
 pub mod score;
 pub mod state;
@@ -46,6 +47,8 @@ pub enum Command {
     Emulate(emulate::Arguments),
     /// Measure what the module finds of such a stream, and what it takes for hostile that is not
     Score(score::Arguments),
+    /// Write a page for analysts from records that were tagged: findings, evidence in pictures, what to do
+    Report(report::Arguments),
     /// Look into what was learned, or bring together what many collectors have
     State(state::Arguments),
     /// Write the WebAssembly modules, to be mounted in a log shipper

@@ -1,17 +1,19 @@
 //! `demo`: the module on the embedded host, over a short stream of labelled container events.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
 use tidewaiter::host::Verdict;
+use tidewaiter::policy;
 
 use super::run::Running;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
-use super::{Guest, exit, findings};
+use super::{Guest, exit, findings, report, style};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -21,6 +23,12 @@ pub struct Arguments {
     /// Do not pause between records
     #[arg(long)]
     fast: bool,
+    /// Where to write the report on it
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    report: PathBuf,
+    /// Write no report
+    #[arg(long, conflicts_with = "report")]
+    no_report: bool,
 }
 
 /// The policy of the demo.
@@ -42,16 +50,35 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     writeln!(out, "\nContainer events as they come, from Docker, Kubernetes, Falco and others:\n")?;
     let pause = if arguments.fast || !io::stdout().is_terminal() { Duration::ZERO } else { Duration::from_millis(120) };
     let mut score = Score::default();
+    let mut tagged = Vec::new();
     for (label, record) in STREAM.lines().filter_map(|line| line.split_once('\t')) {
         let batch = running.guest.inspect(record.as_bytes(), None)?;
         let verdict = batch.verdicts.first().copied().unwrap_or(Verdict::Invalid);
         score.count(label, record.as_bytes(), verdict, &batch.records);
         show(&mut out, verdict, &batch.records)?;
+        tagged.extend_from_slice(&batch.records);
+        tagged.push(b'\n');
         out.flush()?;
         std::thread::sleep(pause);
     }
     score.print(&mut out)?;
+    if !arguments.no_report {
+        // The demo has shown what it can do, whether or not the page can be written.
+        match write_report(&tagged, &arguments.report) {
+            Ok(()) => writeln!(out, "\nAll of it with pictures, for a browser: {}", arguments.report.display())?,
+            Err(error) => style::warning(&format!("{error:#}")),
+        }
+    }
     Ok(ExitCode::from(if score.is_perfect() { 0 } else { exit::FINDINGS }))
+}
+
+/// Writes the page about what was tagged.
+fn write_report(tagged: &[u8], path: &Path) -> Result<()> {
+    let mut file = tempfile::tempfile().context("cannot make a file for the records")?;
+    file.write_all(tagged)?;
+    let policy = policy::load(POLICY).ok().map(|loaded| loaded.policy);
+    let (_, page) = report::write(&mut file, "the demo", policy.as_ref())?;
+    std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A line for the record, and one for each detection.
