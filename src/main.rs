@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Emulate(arguments) => cli::emulate::run(&arguments),
         Command::Score(arguments) => cli::score::run(&arguments),
         Command::Report(arguments) => cli::report::run(&arguments),
+        Command::Learn(arguments) => cli::learn::run(&arguments),
         Command::State(arguments) => cli::state::run(&arguments),
         Command::Guests(arguments) => cli::guests::run(&arguments),
         Command::Schema => cli::generate::schema(),

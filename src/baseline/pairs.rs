@@ -181,7 +181,10 @@ impl Pair {
             }
             return false;
         }
-        self.rush = self.rush.saturating_add(1);
+        // One of an hour before, as in records that are read once more, is none of the hour at hand.
+        if at.div_euclid(HOUR * 1000) == self.last.div_euclid(HOUR * 1000) {
+            self.rush = self.rush.saturating_add(1);
+        }
         if gap >= -together {
             return false;
         }
@@ -481,6 +484,19 @@ mod tests {
         let mut codes = Vec::new();
         pair.newest_gaps(KEPT, &mut codes);
         codes.iter().rev().map(|code| (decode_gap(*code) / 100.0).round() as i64 * 100).collect()
+    }
+
+    #[test]
+    fn records_that_are_read_once_more_are_no_rush() {
+        let mut pairs = pairs(8);
+        let hour = HOUR * 1000;
+        for minute in 0..300 {
+            pairs.contact(7, 100 * hour + minute * 60_000, 1000, false);
+        }
+        for minute in 0..300 {
+            pairs.contact(7, 40 * hour + minute * 60_000, 1000, false);
+        }
+        assert_eq!(pairs.pairs.get(7).unwrap().rush, 60);
     }
 
     #[test]

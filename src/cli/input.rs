@@ -1,7 +1,7 @@
 //! Files and standard input: `-` is the latter everywhere.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -44,4 +44,36 @@ fn rejected(path: &Path, problems: &[Problem]) -> anyhow::Error {
     };
     let first = problems.first().map_or_else(String::new, ToString::to_string);
     anyhow!("{} is no policy: {first}{more}", path.display())
+}
+
+/// Reads files line by line, without the ends of the lines.
+pub fn each_line(files: &[PathBuf], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    for path in files {
+        let mut reader = BufReader::new(open(path)?);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", path.display()))? > 0 {
+            each(line.trim_ascii_end())?;
+            line.clear();
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes go into a guest at a time.
+const BATCH: usize = 256 << 10;
+
+/// Reads files in batches of whole lines.
+pub fn batches(files: &[PathBuf], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut lines = Vec::new();
+    each_line(files, |line| {
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+        if lines.len() < BATCH {
+            return Ok(());
+        }
+        each(&lines)?;
+        lines.clear();
+        Ok(())
+    })?;
+    each(&lines)
 }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod chunks;
 pub mod demo;
+pub mod diff;
 pub mod emulate;
 pub mod exit;
 pub mod explain;
@@ -10,6 +11,8 @@ pub mod findings;
 pub mod generate;
 pub mod guests;
 pub mod input;
+pub mod learn;
+pub mod observe;
 pub mod report;
 pub mod run;
 pub mod score;
@@ -49,6 +52,8 @@ pub enum Command {
     Score(score::Arguments),
     /// Write a page for analysts from records that were tagged: findings, evidence in pictures, what to do
     Report(report::Arguments),
+    /// Write a policy and a baseline from history: an allow list, and what to look at
+    Learn(learn::Arguments),
     /// Look into what was learned, or bring together what many collectors have
     State(state::Arguments),
     /// Write the WebAssembly modules, to be mounted in a log shipper

@@ -15,7 +15,7 @@ use tidewaiter::host::{Batch, Host, Verdict};
 
 use super::chunks::{Chunks, Stop};
 use super::store::Store;
-use super::{Format, Guest, exit, findings, input, style};
+use super::{Format, Guest, diff, exit, findings, input, style};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -25,6 +25,9 @@ pub struct Arguments {
     /// The policy; without one the built-in policy learns
     #[arg(short, long, value_name = "POLICY")]
     policy: Option<PathBuf>,
+    /// Compare two policies over the same records: what newly fires, what falls silent
+    #[arg(long, group = "printed", num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["policy", "state", "findings"])]
+    diff: Vec<PathBuf>,
     /// The folder that what is learned is kept in, and read from at the start
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -32,10 +35,10 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "component")]
     guest: Guest,
     /// Print only what matches
-    #[arg(long)]
+    #[arg(long, group = "printed")]
     findings: bool,
-    /// How to print findings: text on a terminal, ndjson otherwise
-    #[arg(long, value_enum, requires = "findings")]
+    /// How to print findings or differences: text on a terminal, ndjson otherwise
+    #[arg(long, value_enum, requires = "printed")]
     format: Option<Format>,
     /// Exit with 1 when anything matches
     #[arg(long)]
@@ -43,11 +46,14 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Text } else { Format::Ndjson });
+    if !arguments.diff.is_empty() {
+        return diff::run(&arguments.diff, &arguments.files, arguments.guest, format, arguments.fail_on_match);
+    }
     let (loaded, text) = input::policy(arguments.policy.as_ref())?;
     let mounted = arguments.state.as_deref().map(|path| (path, &*loaded.policy.baseline.state));
     let mut running = Running::start(arguments.guest, text.as_deref(), mounted)?;
     let mut keeping = Keeping::start(arguments, &mut *running.guest)?;
-    let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Text } else { Format::Ndjson });
     let mut sink = Sink {
         out: anstream::AutoStream::auto(io::stdout()),
         findings: arguments.findings.then_some(format),
@@ -115,11 +121,16 @@ struct Keeping {
 impl Keeping {
     fn start(arguments: &Arguments, guest: &mut dyn Host) -> Result<Self> {
         let (Some(path), Guest::Component) = (&arguments.state, arguments.guest) else { return Ok(Self::default()) };
-        let [low, high] = seed();
-        let mut token = [0; 16];
-        token.iter_mut().zip(low.to_le_bytes().into_iter().chain(high.to_le_bytes())).for_each(|(to, byte)| *to = byte);
-        Ok(Self { store: Some(Store::open(path, token, guest)?), stop: Some(Stop::on_signals()?) })
+        Ok(Self { store: Some(Store::open(path, token(), guest)?), stop: Some(Stop::on_signals()?) })
     }
+}
+
+/// What tells this process' folder of state from another's.
+pub fn token() -> [u8; 16] {
+    let [low, high] = seed();
+    let mut token = [0; 16];
+    token.iter_mut().zip(low.to_le_bytes().into_iter().chain(high.to_le_bytes())).for_each(|(to, byte)| *to = byte);
+    token
 }
 
 /// Two random numbers, from the keys that the standard library gives its own hash maps.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use tidewaiter::record::{Scanner, Shape};
-use tidewaiter::source::{self, Observation, POINTERS, Reader};
-use tidewaiter::time::Time;
+
+use super::super::observe::Observer;
 
 /// More findings than this are counted, and not shown.
 const MOST: usize = 400;
@@ -83,33 +82,7 @@ pub struct Findings {
     pub until: i64,
     by_episode: BTreeMap<String, Finding>,
     seen: std::collections::BTreeSet<u64>,
-    clock: Clock,
-}
-
-/// What a record says, once more: the enrichment has neither its time nor its facts.
-pub struct Clock {
-    shape: Shape,
-    scanner: Scanner,
-    reader: Reader,
-    now: i64,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self { shape: Shape::new(POINTERS), scanner: Scanner::default(), reader: Reader::default(), now: 0 }
-    }
-}
-
-impl Clock {
-    /// Gives the observations of a record, and its time: that of the last record where it has none.
-    pub fn observe<T>(&mut self, record: &[u8], see: impl FnOnce(Time, &[Observation<'_>]) -> T) -> Option<T> {
-        let fields = self.scanner.scan(&self.shape, record).ok()?;
-        let observations = source::observe(&fields, &mut self.reader).unwrap_or_default();
-        let own = observations.iter().find_map(|observation| observation.time).or_else(|| source::time(&fields));
-        let at = own.unwrap_or(Time::from_sec(self.now));
-        self.now = at.sec;
-        Some(see(at, &observations))
-    }
+    observer: Observer,
 }
 
 fn text(value: &Value, pointer: &str) -> String {
@@ -128,7 +101,7 @@ impl Findings {
             return;
         }
         self.records += 1;
-        let Some(at) = self.clock.observe(line, |at, _| at.sec) else { return };
+        let Some(at) = self.observer.observe(line, |at, _| at.sec) else { return };
         let Some(own) = own(line, field) else { return };
         self.enriched += 1;
         if at > 0 {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use tidewaiter::source::{Amount, Fact, Flow, Observation};
 
-use super::collect::{Clock, Finding, Findings, own, workload};
+use super::super::observe::Observer;
+use super::collect::{Finding, Findings, own, workload};
 
 /// More points than this are not drawn.
 const MOST: usize = 3000;
@@ -48,7 +49,7 @@ struct Wanted {
 
 /// Collects the points for all findings.
 pub struct Collector {
-    clock: Clock,
+    observer: Observer,
     /// The places of the findings of each workload.
     by_workload: HashMap<String, Vec<usize>>,
     wanted: Vec<Option<Wanted>>,
@@ -67,15 +68,15 @@ impl Collector {
                 tellers: [Vec::new(), Vec::new(), Vec::new()],
             }));
         }
-        Self { clock: Clock::default(), by_workload, wanted }
+        Self { observer: Observer::default(), by_workload, wanted }
     }
 
     pub fn see(&mut self, line: &[u8], field: &str) {
-        let Self { clock, by_workload, wanted } = self;
+        let Self { observer, by_workload, wanted } = self;
         // Enrichments of harmless workloads need not be read: their names are not in the line.
         let Some(own) = own(line, field) else { return };
         let Some(places) = by_workload.get(&workload(&own)) else { return };
-        clock.observe(line, |at, observations| {
+        observer.observe(line, |at, observations| {
             let at = at.sec as f64 + f64::from(at.nanos) / 1e9;
             for place in places {
                 if let Some(Some(wanted)) = wanted.get_mut(*place) {
