@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tidewaiter::host::Verdict;
+use tidewaiter::image::Reference;
 use tidewaiter::policy::Format as Form;
 
 use super::input::batches;
@@ -65,8 +66,12 @@ impl Side {
         if text(detection, "/state") == "closed" {
             return;
         }
-        let about = ["/evidence/image", "/evidence/destination", "/evidence/domain", "/evidence/metric"];
-        let about = about.into_iter().map(|pointer| text(detection, pointer)).find(|about| !about.is_empty());
+        // Of an image every version is the same matter.
+        let image = text(detection, "/evidence/image");
+        let image = Reference::parse(image.as_bytes()).map_or(image, |image| image.name());
+        let others = ["/evidence/destination", "/evidence/domain", "/evidence/metric"];
+        let others = others.into_iter().map(|pointer| text(detection, pointer));
+        let about = std::iter::once(image).chain(others).find(|about| !about.is_empty());
         let workload = format!("{}/{}", text(own, "/workload/namespace"), text(own, "/workload/name"));
         let subject = (text(detection, "/rule"), text(detection, "/reason"), workload, about.unwrap_or_default());
         let fired = self.fired.entry(subject).or_default();

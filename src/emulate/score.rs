@@ -206,10 +206,10 @@ impl Row {
         (self.campaigns > 0).then(|| self.hours.len() as f64 / self.campaigns as f64)
     }
 
-    /// After how many hours the one in the middle was found.
+    /// After how many hours the one in the middle was found; of two in the middle the later.
     #[must_use]
     pub fn hours_to_detect(&self) -> Option<f64> {
-        self.hours.get(self.hours.len().checked_sub(1)? / 2).copied()
+        self.hours.get(self.hours.len() / 2).copied()
     }
 
     /// Findings a day.
@@ -287,5 +287,61 @@ impl Score {
             "rules": rows(&self.rules), "reasons": rows(&self.reasons), "scenarios": rows(&self.scenarios),
             "harmless": rows(&self.harmless), "missed": self.missed, "wrong": self.wrong,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(campaign: &str) -> Label {
+        Label {
+            scenario: "c2-beacon".into(),
+            campaign: campaign.into(),
+            hostile: true,
+            expect: vec!["anomalous-traffic".into()],
+        }
+    }
+
+    fn alert(episode: &str) -> Vec<Alert> {
+        let text = |text: &str| text.to_owned();
+        vec![Alert {
+            rule: text("anomalous-traffic"),
+            reason: text("beacon"),
+            episode: text(episode),
+            message: text(""),
+        }]
+    }
+
+    #[test]
+    fn counts_episodes_and_campaigns() {
+        let mut tally = Tally::default();
+        let hour = |hour: i64| Time::from_sec(hour * 3600);
+        tally.see(hour(0), &Label::usual(), Vec::new());
+        tally.see(hour(1), &label("one"), Vec::new());
+        tally.see(hour(2), &label("other"), Vec::new());
+        tally.see(hour(3), &label("one"), alert("a"));
+        tally.see(hour(4), &label("one"), alert("a"));
+        tally.see(hour(24), &Label::usual(), alert("b"));
+        let score = tally.score();
+        let rule = &score.rules[1];
+        assert_eq!((rule.recall(), rule.precision(), rule.hours_to_detect()), (Some(0.5), Some(0.5), Some(2.0)));
+        assert_eq!((score.all.alerts, score.all.false_per_day()), (3, 1.0));
+        assert_eq!(score.missed, ["c2-beacon, other"]);
+        assert_eq!(score.figure("anomalous-traffic.recall"), Some(Some(0.5)));
+        assert_eq!(score.figure("restart-spike.recall"), Some(None));
+        assert_eq!(score.figure("recoil"), None);
+        assert_eq!(score.harmless.len(), 1);
+    }
+
+    #[test]
+    fn what_is_suppressed_or_over_is_no_alert() {
+        let detection = |suppressed: Value, state: &str| json!({"rule": "r", "reason": "x", "episode": "e", "message": "m", "suppressed": suppressed, "state": state});
+        let enrichment = json!({"detections": [
+            detection(Value::Null, "new"), detection("cooldown".into(), "ongoing"), detection(Value::Null, "closed"),
+            detection(Value::Null, "ongoing"),
+        ]});
+        assert_eq!(alerts(&enrichment).len(), 2);
+        assert!(alerts(&json!({})).is_empty());
     }
 }

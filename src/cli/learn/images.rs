@@ -55,13 +55,10 @@ impl Seen {
             places.push(&more);
         }
         let workloads = self.workloads.len();
-        format!(
-            "{} times, {workloads} workload{} in {}, last {}",
-            self.count,
-            if workloads == 1 { "" } else { "s" },
-            places.join(", "),
-            Time::from_sec(self.last).to_string().get(..10).unwrap_or_default()
-        )
+        let few = if workloads == 1 { "1 workload alone".into() } else { format!("{workloads} workloads") };
+        let last = Time::from_sec(self.last).to_string();
+        let (places, last) = (places.join(", "), last.get(..10).unwrap_or_default());
+        format!("{} times, {few} in {places}, last {last}", self.count)
     }
 
     fn is_trial(&self) -> bool {

@@ -34,7 +34,8 @@ fn begin(world: &mut World) {
         let mut is_first = true;
         world.act(activity, first, move |world, at| {
             if std::mem::take(&mut is_first) {
-                world.comes_up(at - 30.0, (workload, 0), Image::Pulled);
+                world.comes_up(at, (workload, 0), Image::Pulled);
+                return Some(at + 30.0);
             }
             let what = Traffic::check_in(&mut chance);
             world.connect(&mut chance, at, (workload, 0), &to, what);

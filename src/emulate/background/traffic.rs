@@ -18,6 +18,16 @@ const NEW_SUPPLIER: f64 = 20.0 * 86_400.0;
 
 fn begin(world: &mut World) {
     let activity = world.harmless(SCENARIO.name);
+    let usual = world.cluster.workloads.len();
+    world.act(activity, world.start + 1800.0, move |world, at| {
+        // What other scenarios have added prints lines as well; an adversary's does that itself.
+        for workload in usual..world.cluster.workloads.len() {
+            if world.cluster.workloads.get(workload)?.of.is_none() {
+                world.logs(at, (workload, 0), "GET /healthz 200");
+            }
+        }
+        Some(at + 3600.0)
+    });
     for workload in 0..world.cluster.workloads.len() {
         let mut chance = world.chance(&format!("traffic {workload}"));
         let start = world.start + chance.part() * 60.0;
@@ -76,8 +86,8 @@ fn begin(world: &mut World) {
 fn request(world: &mut World, chance: &mut crate::emulate::Chance, at: f64, workload: usize, to: &Destination) {
     let pod = chance.below(4);
     if chance.happens(0.25) {
-        world.look_up(chance, at - 0.01, (workload, pod), &to.name, "A", Some(&to.address));
+        world.look_up(chance, at, (workload, pod), &to.name, "A", Some(&to.address));
     }
     let what = Traffic::request(chance);
-    world.connect(chance, at, (workload, pod), to, what);
+    world.connect(chance, at + 0.02, (workload, pod), to, what);
 }
