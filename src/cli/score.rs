@@ -216,45 +216,70 @@ fn after(hours: Option<f64>) -> String {
     }
 }
 
-fn cells(row: &Row) -> [String; 7] {
-    let found = if row.campaigns > 0 { format!("{} of {}", row.hours.len(), row.campaigns) } else { "-".into() };
-    [
-        row.name.clone(),
-        found,
-        percent(row.recall()),
-        percent(row.precision()),
-        after(row.hours_to_detect()),
-        format!("{} + {}", row.true_findings, row.false_findings),
-        format!("{:.2}", row.false_per_day()),
-    ]
+/// What a table can say of a row.
+#[derive(Clone, Copy)]
+enum Column {
+    Campaigns,
+    Recall,
+    Precision,
+    Time,
+    True,
+    False,
+    FalseADay,
 }
 
-const HEAD: [&str; 7] = ["", "campaigns", "recall", "precision", "time to detect", "true + false", "false a day"];
+impl Column {
+    const fn head(self) -> &'static str {
+        match self {
+            Self::Campaigns => "campaigns found",
+            Self::Recall => "recall",
+            Self::Precision => "precision",
+            Self::Time => "time to detect",
+            Self::True => "true findings",
+            Self::False => "false",
+            Self::FalseADay => "false a day",
+        }
+    }
 
-/// The tables of a score, with their titles.
-fn tables(score: &Score) -> [(&'static str, &[Row]); 5] {
+    fn cell(self, row: &Row) -> String {
+        match self {
+            Self::Campaigns => format!("{} of {}", row.hours.len(), row.campaigns),
+            Self::Recall => percent(row.recall()),
+            Self::Precision => percent(row.precision()),
+            Self::Time => after(row.hours_to_detect()),
+            Self::True => row.true_findings.to_string(),
+            Self::False => row.false_findings.to_string(),
+            Self::FalseADay => format!("{:.2}", row.false_per_day()),
+        }
+    }
+}
+
+/// A table of a score: its title, its columns and its rows.
+type Table<'s> = (&'static str, &'static [Column], &'s [Row]);
+
+fn tables(score: &Score) -> [Table<'_>; 5] {
+    use Column::{Campaigns, False, FalseADay, Precision, Recall, Time, True};
+    const ALL: &[Column] = &[Campaigns, Recall, Precision, Time, True, False, FalseADay];
     [
-        ("all", std::slice::from_ref(&score.all)),
-        ("by rule", &score.rules),
-        ("by scenario", &score.scenarios),
-        ("by reason", &score.reasons),
-        ("false, by what set it off", &score.harmless),
+        ("everything", ALL, std::slice::from_ref(&score.all)),
+        ("rule", ALL, &score.rules),
+        ("scenario", &[Campaigns, Time, True], &score.scenarios),
+        ("reason", &[True, False, Precision, FalseADay], &score.reasons),
+        ("what set off what is false", &[False, FalseADay], &score.harmless),
     ]
 }
 
 fn print(score: &Score, explains: bool, out: &mut impl Write) -> io::Result<()> {
-    for (title, rows) in tables(score) {
-        let [_, heads @ ..] = HEAD;
-        write!(out, "{BOLD}{title:<36}{BOLD:#}")?;
-        for head in heads {
-            write!(out, "{DIM}{head:>15}{DIM:#}")?;
+    for (title, columns, rows) in tables(score) {
+        write!(out, "{BOLD}{title:<42}{BOLD:#}")?;
+        for column in columns {
+            write!(out, "{DIM}{:>17}{DIM:#}", column.head())?;
         }
         writeln!(out)?;
         for row in rows {
-            let [name, rest @ ..] = cells(row);
-            write!(out, "{name:<36}")?;
-            for cell in rest {
-                write!(out, "{cell:>15}")?;
+            write!(out, "{:<42}", row.name)?;
+            for column in columns {
+                write!(out, "{:>17}", column.cell(row))?;
             }
             writeln!(out)?;
         }
@@ -275,11 +300,12 @@ fn print(score: &Score, explains: bool, out: &mut impl Write) -> io::Result<()> 
 }
 
 fn markdown(score: &Score, out: &mut impl Write) -> io::Result<()> {
-    for (title, rows) in tables(score) {
-        let [_, heads @ ..] = HEAD;
+    for (title, columns, rows) in tables(score) {
+        let heads: Vec<&str> = columns.iter().map(|column| column.head()).collect();
         writeln!(out, "| {title} | {} |\n|---|{}", heads.join(" | "), "---|".repeat(heads.len()))?;
         for row in rows {
-            writeln!(out, "| {} |", cells(row).join(" | "))?;
+            let cells: Vec<String> = columns.iter().map(|column| column.cell(row)).collect();
+            writeln!(out, "| {} | {} |", row.name, cells.join(" | "))?;
         }
         writeln!(out)?;
     }
