@@ -89,12 +89,7 @@ pub struct Running {
 impl Running {
     /// Starts a guest with the text of a policy, or with the built-in one. The module for Fluent Bit keeps what it learns
     /// in a folder, if one is given with the name that the policy has for it.
-    pub fn start(
-        guest: Guest,
-        policy: Option<&str>,
-        threats: Threats,
-        state: Option<(&Path, &str)>,
-    ) -> Result<Self> {
+    pub fn start(guest: Guest, policy: Option<&str>, threats: Threats, state: Option<(&Path, &str)>) -> Result<Self> {
         if guest == Guest::Component {
             let mut running = Self { guest: Box::new(Component::new(policy, seed())?), threats, folder: None };
             running.refresh()?;
@@ -299,9 +294,10 @@ impl Counts {
     fn print(&self) {
         let enriched = self.clean + self.matched + self.suppressed + self.skipped;
         anstream::eprintln!(
-            "{} in, {} out: {enriched} container events, {} matched, {} suppressed, {} skipped",
+            "{} in, {} out: {}, {} matched, {} suppressed, {} skipped",
             style::count(self.read, "record"),
             self.written,
+            style::count(enriched, "container event"),
             self.matched,
             self.suppressed,
             self.skipped + self.invalid,

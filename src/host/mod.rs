@@ -5,8 +5,8 @@ pub mod fluent_bit;
 
 use once_cell::sync::Lazy;
 
-use crate::baseline::snapshot::Restored;
 use crate::baseline::Taken;
+use crate::baseline::snapshot::Restored;
 use crate::time::Time;
 
 /// The guest for Fluent Bit, a core module.

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tidewaiter::host::Verdict;
 
 use super::run::Running;
-use super::threats::Threats;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
+use super::threats::Threats;
 use super::{Guest, exit, findings};
 
 #[derive(Debug, Args)]
