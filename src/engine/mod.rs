@@ -270,11 +270,11 @@ impl Engine {
         let mut outcome = Outcome::Clean;
         let mut count = None;
         if let Some(again) = &answer.again {
-            let Again { rule, reason, workload, image, readiness, episode, rest } = &**again;
+            let Again { rule, reason, workload, image, readiness, company, episode, rest } = &**again;
             let policy = &self.loaded.policy;
             if learning.readiness(policy.baseline.learn_for) != *readiness
                 || policy.excuse(workload, image.as_ref(), *rule, reason, at).is_some()
-                || !self.correlated.is_alone(answer.workload, *rule, at.sec)
+                || self.correlated.company(answer.workload, *rule, at.sec).as_ref() != Some(company)
             {
                 return None;
             }
@@ -334,10 +334,9 @@ impl Engine {
             }
             (Outcome::Clean, []) => Answer { source, workload, enrichment: clean(), again: None, said: None },
             (Outcome::Suppressed, [detection])
-                if memo::lasts(detection)
-                    && detection.suppressed.as_deref() == Some(COOLDOWN)
-                    && self.correlated.is_alone(workload, detection.rule, judgement.at.sec) =>
+                if memo::lasts(detection) && detection.suppressed.as_deref() == Some(COOLDOWN) =>
             {
+                let Some(company) = self.correlated.company(workload, detection.rule, judgement.at.sec) else { return };
                 let Some(around) = enrich::around_count(policy.output.format, &self.written) else { return };
                 let place = judgement.shown.and_then(|(_, image)| image);
                 let image = place.and_then(|(place, _)| self.images.judged(place)?.reference().cloned());
@@ -352,6 +351,7 @@ impl Engine {
                     workload: workload.clone().into_owned(),
                     image,
                     readiness: self.learning.readiness(policy.baseline.learn_for),
+                    company,
                     episode: episode(detection, workload),
                     rest: memo::end(b"", around.1, fields),
                 };
