@@ -65,8 +65,7 @@ pub struct Engine {
     /// The members that sources read, and the one that the enrichment stands under.
     shape: Shape,
     own: Key,
-    scanner: Scanner,
-    inner: Scanner,
+    scanners: Option<Box<[Scanner; 2]>>,
     reader: Reader,
     images: UnauthorizedImage,
     containers: Containers,
@@ -120,8 +119,7 @@ impl Engine {
             loaded,
             shape,
             own,
-            scanner: Scanner::default(),
-            inner: Scanner::default(),
+            scanners: None,
             reader: Reader::default(),
             learning: One::default(),
             written: Vec::new(),
@@ -197,17 +195,16 @@ impl Engine {
             return outcome;
         }
         // The scanners leave their places, so that what they found can be read while the rest of the engine works.
-        let mut scanner = std::mem::take(&mut self.scanner);
-        let mut inner = std::mem::take(&mut self.inner);
+        let mut scanners = self.scanners.take().unwrap_or_default();
+        let [scanner, inner] = &mut *scanners;
         let outcome = match scanner.scan(&self.shape, record) {
-            Ok(fields) => self.inspect_fields(&fields, &mut inner, time, out),
+            Ok(fields) => self.inspect_fields(&fields, inner, time, out),
             Err(invalid) => {
                 out.extend_from_slice(record);
                 Outcome::Invalid(invalid)
             }
         };
-        self.scanner = scanner;
-        self.inner = inner;
+        self.scanners = Some(scanners);
         outcome
     }
 
