@@ -14,6 +14,7 @@ use tidewaiter::policy::Format as Form;
 use super::input::batches;
 use super::run::Running;
 use super::style::{self, BAD, BOLD, DIM, GOOD};
+use super::threats::Threats;
 use super::{Format, Guest, exit, findings, input};
 
 /// What a finding is about: rule, reason, workload, and the image or destination.
@@ -38,11 +39,12 @@ struct Side {
 impl Side {
     fn start(path: &PathBuf, guest: Guest) -> Result<Self> {
         let (loaded, text) = input::policy(Some(path))?;
+        let threats = Threats::beside(Some(path), &loaded.policy.traffic.threat_files);
         let output = loaded.policy.output;
         if output.format != Form::Native {
             bail!(exit::Usage(format!("{}: only policies with `output.format: native` compare", path.display())));
         }
-        let running = Running::start(guest, text.as_deref(), None)?;
+        let running = Running::start(guest, text.as_deref(), threats, None)?;
         Ok(Self { running, field: output.field, fired: BTreeMap::new() })
     }
 

@@ -17,6 +17,7 @@ use tidewaiter::time::Time;
 use super::emulate::{Wanted, find, seconds};
 use super::run::Running;
 use super::style::{self, BAD, BOLD, DIM, GOOD, WARN};
+use super::threats::Threats;
 use super::{Guest, exit, findings, input};
 
 #[derive(Debug, Args)]
@@ -79,8 +80,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(text) => (text, loaded.policy.output.field),
         None => (POLICY.to_owned(), "tidewaiter".to_owned()),
     };
+    let threats = Threats::beside(arguments.policy.as_ref(), &loaded.policy.traffic.threat_files);
     let mut judge = Judge {
-        running: Running::start(arguments.guest, Some(&text), None)?,
+        running: Running::start(arguments.guest, Some(&text), threats, None)?,
         field,
         tally: Tally::default(),
         lines: Vec::new(),

@@ -17,6 +17,7 @@ use tidewaiter::time::DAY;
 use super::observe::Observer;
 use super::run::{Running, token};
 use super::store::Store;
+use super::threats::Threats;
 use super::{Guest, exit, input, style};
 use images::Images;
 use text::Parts;
@@ -88,11 +89,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     // The draft learns the baseline; another guest shows what somebody would be told who begins with it.
     let scratch = tempfile::tempdir().context("cannot make a folder for the baseline")?;
     let keep = folder.as_deref().unwrap_or(scratch.path());
-    let mut running = Running::start(Guest::Component, Some(&draft), None)?;
+    let mut running = Running::start(Guest::Component, Some(&draft), Threats::default(), None)?;
     let mut store = Store::open(keep, token(), &mut *running.guest)?;
     input::batches(&arguments.files, |lines| running.guest.inspect(lines, None).map(|_| ()))?;
     store.save(&mut *running.guest)?;
-    let mut fresh = Running::start(Guest::Component, Some(&draft), None)?;
+    let mut fresh = Running::start(Guest::Component, Some(&draft), Threats::default(), None)?;
     let mut trial = Trial::default();
     input::batches(&arguments.files, |lines| trial.judge(lines, &mut *fresh.guest))?;
     let leftovers = trial.finish();
