@@ -51,12 +51,7 @@ fn enrichments(output: &OutputAssert) -> Vec<Value> {
 #[test]
 fn the_demo_finds_what_is_planted() {
     let place = folder(&[]);
-    tidewaiter()
-        .current_dir(place.path())
-        .args(["demo", "--fast"])
-        .assert()
-        .success()
-        .stdout_eq(file!["cli/demo.txt"]);
+    tidewaiter().current_dir(place.path()).args(["demo", "--fast"]).assert().success().stdout_eq(file!["cli/demo.txt"]);
     assert!(fs::read_to_string(place.path().join("report.html")).unwrap().contains("Findings in the demo"));
 }
 
