@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
+use tidewaiter::time::Time;
 use tidewaiter::{Engine, policy};
 
 /// A source, a destination and its port in a capture, and what somebody who knows says of them.
@@ -207,4 +208,45 @@ fn captures_of_others() {
             println!("| {} | **{all} {expected}** | {nothing} | {others} | {same} |", capture.name);
         }
     }
+}
+
+/// Series of measures, as the processor time of a container in percent, and the windows in which others see something.
+#[test]
+fn measures_of_others() {
+    let Some(folder) = env::var_os("TIDEWAITER_CAPTURES").map(PathBuf::from) else {
+        println!("skipped: TIDEWAITER_CAPTURES names no folder of captures");
+        return;
+    };
+    let labels = fs::read_to_string(folder.join("nab/labels/combined_windows.json")).unwrap();
+    let labels: BTreeMap<String, Vec<[String; 2]>> = serde_json::from_str(&labels).unwrap();
+    println!("| series | windows | found, beside them | four times as much, `ratio: 1.5` |\n|---|---|---|---|");
+    for (name, windows) in labels {
+        let Ok(series) = fs::read_to_string(folder.join("nab/data").join(&name)) else { continue };
+        let found = [(1.0, 2.0), (4.0, 1.5)].map(|(scale, ratio)| measures(&series, &windows, scale, ratio));
+        let [(hit, beside), (hit_more, beside_more)] = found;
+        println!("| {name} | {} | {hit}, {beside} | {hit_more}, {beside_more} |", windows.len());
+    }
+}
+
+/// In how many of the windows something is found, and how often beside them.
+fn measures(series: &str, windows: &[[String; 2]], scale: f64, ratio: f64) -> (usize, usize) {
+    let mut engine = engine(&json!({"images": {"mode": "open"}, "resources": {"ratio": ratio}}).to_string());
+    let (mut hit, mut beside) = (BTreeSet::new(), 0);
+    let mut out = Vec::new();
+    for line in series.lines().skip(1) {
+        let (time, value) = line.split_once(',').unwrap();
+        let at = Time::parse(format!("{}Z", time.replace(' ', "T")).as_bytes());
+        let percent = format!("{:.3}%", value.parse::<f64>().unwrap() * scale);
+        let record = json!({"ID": "0123456789ab", "Name": "web", "CPUPerc": percent, "MemUsage": "1GiB / 4GiB"});
+        out.clear();
+        engine.inspect(record.to_string().as_bytes(), at, &mut out);
+        let enriched: Value = serde_json::from_slice(&out).unwrap();
+        if enriched["tidewaiter"]["verdict"] == "match" {
+            match windows.iter().position(|[from, to]| &**from <= time && time <= &**to) {
+                Some(window) => drop(hit.insert(window)),
+                None => beside += 1,
+            }
+        }
+    }
+    (hit.len(), beside)
 }
