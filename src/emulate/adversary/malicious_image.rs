@@ -6,7 +6,7 @@ use super::{IMAGE, Scenario, campaign};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "malicious-image",
-    about: "deployments from an unknown registry, from a stranger's repository, of a known miner by digest and by name",
+    about: "deployments from an unknown registry, from a stranger's repository, and of known miners by their names",
     hostile: true,
     begin,
 };
