@@ -23,7 +23,7 @@ fn begin(world: &mut World) {
                 let pod = world.cluster.pod(&mut chance, &of, of.pods.len());
                 world.cluster.workloads.get_mut(workload)?.pods.push(pod);
                 world.scales(at, workload, "Scaled up");
-                world.comes_up(at + 1.0, (workload, of.pods.len()), Image::Present);
+                world.comes_up(at, (workload, of.pods.len()), Image::Present);
             } else if wanted < of.pods.len() && of.pods.len() > 1 {
                 let gone = world.cluster.workloads.get_mut(workload)?.pods.pop()?;
                 world.scales(at, workload, "Scaled down");

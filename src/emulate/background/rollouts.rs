@@ -27,10 +27,10 @@ fn begin(world: &mut World) {
                 let pods = of.pods.len();
                 world.is_deployed(at, workload, "patch", "system:serviceaccount:flux-system:kustomize-controller");
                 for pod in 0..pods {
-                    let later = at + 2.0 + 20.0 * pod as f64;
+                    let later = at + 20.0 * pod as f64;
                     world.scales(later, workload, "Scaled up");
                     let old = world.replace_pod(&mut chance, workload, pod)?;
-                    world.comes_up(later + 1.0, (workload, pod), Image::Pulled);
+                    world.comes_up(later, (workload, pod), Image::Pulled);
                     world.is_stopped(later + 12.0, workload, &old);
                 }
             }

@@ -132,7 +132,7 @@ impl World {
                     }),
                 );
             }
-            for (action, later) in [("create", 2.0), ("start", 2.4)] {
+            for (action, later) in [("create", 0.0), ("start", 0.4)] {
                 self.docker(at + later, &workload, &pod, action, &[]);
             }
             return;
