@@ -37,7 +37,8 @@ pub fn policy(path: Option<&PathBuf>) -> Result<(Loaded, Option<String>)> {
     }
 }
 
-fn rejected(path: &Path, problems: &[Problem]) -> anyhow::Error {
+/// A sentence about a policy that does not parse.
+pub fn rejected(path: &Path, problems: &[Problem]) -> anyhow::Error {
     let more = match problems.len() {
         0 | 1 => String::new(),
         all => format!("; {} more: tidewaiter check {}", all - 1, path.display()),

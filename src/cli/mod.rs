@@ -10,6 +10,7 @@ pub mod generate;
 pub mod guests;
 pub mod input;
 pub mod run;
+pub mod serve;
 pub mod state;
 pub mod store;
 pub mod style;
@@ -34,6 +35,8 @@ pub enum Command {
     Demo(demo::Arguments),
     /// Enrich records: newline-delimited JSON in, the same lines in the same order out
     Run(run::Arguments),
+    /// Enrich what is sent by HTTP: the sidecar of Vector, and of anything that can POST
+    Serve(serve::Arguments),
     /// Check policies, and show what is wrong where
     Check(check::Arguments),
     /// Run scenario files: a policy, records, and what is expected of them

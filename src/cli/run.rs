@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
+use tidewaiter::guest::state::Token;
 use tidewaiter::host::component::Component;
 use tidewaiter::host::fluent_bit::{FluentBit, Log};
 use tidewaiter::host::{Batch, Host, Verdict};
@@ -115,15 +116,20 @@ struct Keeping {
 impl Keeping {
     fn start(arguments: &Arguments, guest: &mut dyn Host) -> Result<Self> {
         let (Some(path), Guest::Component) = (&arguments.state, arguments.guest) else { return Ok(Self::default()) };
-        let [low, high] = seed();
-        let mut token = [0; 16];
-        token.iter_mut().zip(low.to_le_bytes().into_iter().chain(high.to_le_bytes())).for_each(|(to, byte)| *to = byte);
-        Ok(Self { store: Some(Store::open(path, token, guest)?), stop: Some(Stop::on_signals()?) })
+        Ok(Self { store: Some(Store::open(path, token(), guest)?), stop: Some(Stop::on_signals()?) })
     }
 }
 
+/// What tells one owner of a folder of state from another.
+pub fn token() -> Token {
+    let [low, high] = seed();
+    let mut token = [0; 16];
+    token.iter_mut().zip(low.to_le_bytes().into_iter().chain(high.to_le_bytes())).for_each(|(to, byte)| *to = byte);
+    token
+}
+
 /// Two random numbers, from the keys that the standard library gives its own hash maps.
-fn seed() -> [u64; 2] {
+pub fn seed() -> [u64; 2] {
     use std::hash::{BuildHasher, RandomState};
     [RandomState::new().hash_one(0), RandomState::new().hash_one(1)]
 }

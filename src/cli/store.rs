@@ -55,7 +55,7 @@ pub struct Store {
 }
 
 #[expect(clippy::disallowed_methods, reason = "it is about this computer's files; the engine knows record time alone")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
@@ -81,11 +81,12 @@ impl Store {
         Ok(Self { dir, token, written: HashMap::new(), saved: now(), is_told: false })
     }
 
-    /// Writes what has changed, if it is time to. What goes wrong is told once, and tried again later.
-    pub fn keep(&mut self, guest: &mut dyn Host, has_alerted: bool) {
+    /// Writes what has changed, if it is time to, and says whether it was. What goes wrong is told once, and tried again
+    /// later.
+    pub fn keep(&mut self, guest: &mut dyn Host, has_alerted: bool) -> bool {
         let passed = now().duration_since(self.saved);
         if passed < if has_alerted { SOON } else { INTERVAL } {
-            return;
+            return false;
         }
         self.saved = now();
         match self.save(guest) {
@@ -95,6 +96,7 @@ impl Store {
             }
             result => self.is_told &= result.is_err(),
         }
+        true
     }
 
     /// Writes what has changed.

@@ -1,0 +1,93 @@
+//! The policy's file, which may change at any time.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tidewaiter::policy::{self, Loaded};
+
+use crate::cli::{input, style};
+
+/// The last policy that parses, and a newer one that does not.
+pub struct Policy {
+    path: Option<PathBuf>,
+    text: Option<String>,
+    field: String,
+    bad: Option<String>,
+    /// That the file cannot be read was said.
+    is_missed: bool,
+}
+
+/// What came of looking at the file.
+pub enum Seen {
+    Same,
+    New,
+    Bad,
+}
+
+impl Policy {
+    /// Reads the file for the first time. One that does not parse does not silence the pipeline: the built-in policy
+    /// holds until it does.
+    pub fn read(path: Option<PathBuf>) -> Result<Self> {
+        let field = Loaded::builtin().policy.output.field;
+        let mut policy = Self { path, text: None, field, bad: None, is_missed: false };
+        if let Some(path) = &policy.path {
+            let text = input::read(path)?;
+            policy.take(text);
+        }
+        Ok(policy)
+    }
+
+    /// The text of the policy that holds; none for the built-in one.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The text of a newer policy, which does not parse.
+    pub fn bad(&self) -> Option<&str> {
+        self.bad.as_deref()
+    }
+
+    /// The key of the enrichment.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// Looks whether the file has changed. Whoever asks for it is told again what is wrong with it.
+    pub fn look(&mut self, is_asked: bool) -> Seen {
+        let Some(path) = &self.path else { return Seen::Same };
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                self.is_missed = false;
+                let last = self.bad.as_ref().or(self.text.as_ref());
+                if last == Some(&text) && !is_asked {
+                    return Seen::Same;
+                }
+                self.take(text)
+            }
+            Err(error) => {
+                if !self.is_missed || is_asked {
+                    style::warning(&format!("cannot read {}: {error}; the policy stays", path.display()));
+                    self.is_missed = true;
+                }
+                Seen::Same
+            }
+        }
+    }
+
+    fn take(&mut self, text: String) -> Seen {
+        match policy::load(&text) {
+            Ok(loaded) => {
+                self.field = loaded.policy.output.field;
+                self.text = Some(text);
+                self.bad = None;
+                Seen::New
+            }
+            Err(problems) => {
+                let path = self.path.clone().unwrap_or_default();
+                style::warning(&format!("{}; the one before stays", input::rejected(&path, &problems)));
+                self.bad = Some(text);
+                Seen::Bad
+            }
+        }
+    }
+}
