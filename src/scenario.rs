@@ -4,6 +4,7 @@
 //! name: an image from a registry that nobody allowed
 //! policy:                     # a mapping, or the text of a policy as a block scalar; without it the built-in one
 //!   images: {allow: [registry.corp.example]}
+//! files: {c2.txt: "203.0.113.7"}  # threat lists, as they would lie beside the policy
 //! steps:
 //!   - record: '{"Type":"container","Action":"start","Actor":{"ID":"f0","Attributes":{"image":"evil/x","name":"web"}}}'
 //!     at: 2026-03-15T00:06:31Z          # the shipper's time, where the record has none of its own
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub name: String,
     /// The text of its policy.
     pub policy: Option<String>,
+    /// The files beside it: names and texts.
+    pub files: Vec<(String, String)>,
     /// The key that the enrichment stands under.
     pub field: String,
     /// Its records, in order.
@@ -94,7 +97,7 @@ impl Scenario {
                 help: None,
             });
         };
-        only(&document, root, &["name", "policy", "steps"])?;
+        only(&document, root, &["name", "policy", "files", "steps"])?;
         let missing = |what: &str| document.problem(root, format!("a scenario needs `{what}`"), None);
         let name = document.get(root, "name").and_then(|name| document.text(name)).ok_or_else(|| missing("name"))?;
         let policy = document.get(root, "policy").map(|policy| match document.value(policy) {
@@ -103,9 +106,12 @@ impl Scenario {
         });
         let field = policy.as_ref().and_then(|text| crate::policy::load(text).ok());
         let field = field.unwrap_or_else(crate::policy::Loaded::builtin).policy.output.field;
+        let files = document.get(root, "files").into_iter().flat_map(|files| document.entries(files));
+        let text = |node| document.text(node).unwrap_or_default().to_string();
+        let files = files.map(|(name, content)| (text(name), text(content))).collect();
         let steps = document.get(root, "steps").ok_or_else(|| missing("steps"))?;
         let steps = document.items(steps).map(|step| read_step(&document, step)).collect::<Result<_, _>>()?;
-        Ok(Self { name: name.into(), policy, field, steps })
+        Ok(Self { name: name.into(), policy, files, field, steps })
     }
 
     /// Gives every record to `judge`, which gives back what came out, and compares.

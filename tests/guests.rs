@@ -299,6 +299,51 @@ mod fluent_bit {
         run_workloads(10_000_000);
     }
 
+    /// Connections of ten thousand workloads, an hour of them a pass: each has ten destinations that it keeps to, and one
+    /// record in ten is to a destination that nobody sees again, as of a scan.
+    fn run_flows(records: u32) {
+        let mut guest = fluent_bit();
+        let mut batch = String::new();
+        let mut warm = 0;
+        for number in 0..records {
+            let workload = number.wrapping_mul(2_654_435_761) % 10_000;
+            let second = 1_790_000_000 + u64::from(number) * 36 / 100;
+            let (a, b, c) = match number % 10 {
+                0 => (number >> 16 & 63, number >> 8 & 255, number & 255),
+                kept => (100 + kept, workload >> 8, workload & 255),
+            };
+            let _ = writeln!(
+                batch,
+                r#"{{"_path":"conn","ts":{second}.25,"uid":"C{number}","id.orig_h":"10.1.{}.{}","id.orig_p":{},"id.resp_h":"{}.{a}.{b}.{c}","id.resp_p":443,"proto":"tcp","duration":0.5,"orig_bytes":{},"resp_bytes":900,"conn_state":"SF"}}"#,
+                workload >> 8,
+                workload & 255,
+                30_000 + number % 20_000,
+                if number % 10 == 0 { 45 } else { 93 },
+                100 + number % 500,
+            );
+            if batch.len() > 1 << 20 {
+                guest.inspect(batch.as_bytes(), None).unwrap();
+                batch.clear();
+            }
+            if number == records / 5 {
+                warm = guest.memory_bytes();
+            }
+        }
+        assert!(guest.memory_bytes() <= 64 << 20, "{} bytes", guest.memory_bytes());
+        assert!(guest.memory_bytes() <= warm + (1 << 20), "from {warm} to {} bytes", guest.memory_bytes());
+    }
+
+    #[test]
+    fn a_hundred_thousand_pairs_fit() {
+        run_flows(200_000);
+    }
+
+    #[test]
+    #[ignore = "takes a while"]
+    fn ten_million_connections_of_ten_thousand_workloads_fit() {
+        run_flows(10_000_000);
+    }
+
     #[test]
     fn memory_stays_flat() {
         let mut guest = fluent_bit();
@@ -556,6 +601,100 @@ mod policy_file {
         next_second(&mut guest);
         assert!(policy_of(&mut guest).starts_with("default"));
         assert!(guest.log().contains("tidewaiter.yaml:1:1: cannot be read: "), "{}", guest.log());
+    }
+}
+
+mod threat_lists {
+    //! Lists beside the policy: read at the start, and again when they change.
+
+    use super::*;
+
+    const POLICY: &str = "images: {mode: open}\ntraffic: {threats: {files: [c2.txt]}}\n";
+
+    struct Setup {
+        folder: TempDir,
+        guest: FluentBit,
+        second: i64,
+    }
+
+    impl Setup {
+        fn new(list: &str) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("tidewaiter.yaml"), POLICY).unwrap();
+            fs::write(folder.path().join("c2.txt"), list).unwrap();
+            let guest = FluentBit::new(&[(folder.path(), "policy")], Log::Kept).unwrap();
+            Self { folder, guest, second: 1_790_000_000 }
+        }
+
+        /// Whether a connection to an address is found, a minute later than the last one.
+        fn finds(&mut self, address: &str) -> bool {
+            self.second += 60;
+            let record = format!(
+                r#"{{"_path":"conn","ts":{}.5,"uid":"C{0}","id.orig_h":"10.1.0.9","id.orig_p":40000,"id.resp_h":"{address}","id.resp_p":443,"proto":"tcp","conn_state":"SF"}}"#,
+                self.second
+            );
+            let (out, _) = answer(&mut self.guest, record.as_bytes(), Some(Time::from_sec(self.second)));
+            String::from_utf8(out).unwrap().contains("threat-match")
+        }
+
+        /// The last line of the log.
+        fn said(&self) -> String {
+            self.guest.log().lines().last().unwrap_or_default().to_owned()
+        }
+    }
+
+    #[test]
+    fn are_read_again_when_they_change() {
+        let mut setup = Setup::new("203.0.113.7\n");
+        assert!(setup.finds("203.0.113.7"));
+        assert!(!setup.finds("203.0.113.200"));
+        let new = setup.folder.path().join(".new");
+        fs::write(&new, "203.0.113.128/25 # the whole block\n").unwrap();
+        fs::rename(new, setup.folder.path().join("c2.txt")).unwrap();
+        assert!(setup.finds("203.0.113.200"));
+        assert!(!setup.finds("203.0.113.7"));
+    }
+
+    #[test]
+    fn one_that_is_gone_stays_in_force() {
+        let mut setup = Setup::new("203.0.113.7\n");
+        assert!(setup.finds("203.0.113.7"));
+        fs::remove_file(setup.folder.path().join("c2.txt")).unwrap();
+        setup.finds("198.51.100.1");
+        assert!(setup.said().contains("c2.txt: cannot be read"), "{}", setup.said());
+        assert!(setup.finds("203.0.113.7"));
+    }
+
+    #[test]
+    fn a_million_bad_lines_are_one_line_in_the_log() {
+        let bad = "no indicator\n".repeat(1_000_000);
+        let mut setup = Setup::new(&bad);
+        assert!(!setup.finds("203.0.113.7"));
+        assert!(setup.said().ends_with("c2.txt: indicators: 0, lines without one: 1000000, no room for: 0"));
+        let (lines, memory) = (setup.guest.log().lines().count(), setup.guest.memory_bytes());
+        for round in 0..3 {
+            fs::write(setup.folder.path().join("c2.txt"), format!("{bad}203.0.113.{round}\n")).unwrap();
+            assert!(setup.finds(&format!("203.0.113.{round}")));
+        }
+        assert_eq!(setup.guest.log().lines().count(), lines + 3);
+        assert!(setup.guest.memory_bytes() <= memory + (1 << 20), "from {memory} to {}", setup.guest.memory_bytes());
+    }
+
+    #[test]
+    fn two_hundred_thousand_indicators_fit() {
+        let list: String =
+            (0..250_000_u32).map(|n| format!("{}\n", std::net::Ipv4Addr::from(0x0800_0000 + n))).collect();
+        let mut setup = Setup::new(&list);
+        assert!(setup.finds("8.0.0.9"));
+        assert!(setup.said().ends_with("c2.txt: indicators: 200000, lines without one: 0, no room for: 50000"));
+        assert!(setup.guest.memory_bytes() <= 64 << 20, "{}", setup.guest.memory_bytes());
+    }
+
+    #[test]
+    fn one_that_is_too_long_is_not_read() {
+        let mut setup = Setup::new(&"203.0.113.7\n".repeat(1_500_000));
+        assert!(!setup.finds("203.0.113.7"));
+        assert!(setup.said().ends_with("c2.txt: longer than 16 MiB, not read"), "{}", setup.said());
     }
 }
 

@@ -28,7 +28,12 @@ fn scenarios() -> Vec<(PathBuf, Scenario)> {
 
 fn engine(scenario: &Scenario) -> Engine {
     let loaded = scenario.policy.as_deref().map_or_else(|| Ok(policy::Loaded::builtin()), policy::load);
-    Engine::new(loaded.unwrap_or_else(|problems| panic!("{}: {problems:?}", scenario.name)), [0, 0])
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}: {problems:?}", scenario.name));
+    let mut engine = Engine::new(loaded, [0, 0]);
+    for (name, text) in &scenario.files {
+        engine.set_threats(name, text.as_bytes());
+    }
+    engine
 }
 
 #[test]
@@ -63,6 +68,10 @@ fn give_the_same_bytes_in_the_guests() {
         }
         let mut module = FluentBit::new(&[(folder.path(), "policy")], Log::Kept).unwrap();
         let mut component = Component::new(scenario.policy.as_deref(), [0, 0]).unwrap();
+        for (name, text) in &scenario.files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            component.set_threats(name, text.as_bytes()).unwrap();
+        }
         let ran = scenario.run(|record, at| {
             let (mut from_library, mut from_module) = (Vec::new(), Vec::new());
             engine.inspect(record, at, &mut from_library);

@@ -100,7 +100,7 @@ pub struct Taken {
 impl std::fmt::Display for Taken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { taken, bad, over } = self;
-        write!(f, "{taken} indicators, {bad} lines without one, {over} for which there is no room")
+        write!(f, "indicators: {taken}, lines without one: {bad}, no room for: {over}")
     }
 }
 
@@ -175,18 +175,25 @@ impl Threats {
         self.lists.insert(0, own);
     }
 
-    /// Takes the text of a file for what it had before.
-    pub fn set_list(&mut self, name: &str, text: &[u8]) -> Taken {
-        self.lists.retain(|list| list.name != name || name.is_empty());
-        let room = MOST.saturating_sub(self.lists.iter().map(|list| list.ids.len()).sum());
+    /// Takes the lines of a file, as `read` gives them, for what it had before.
+    ///
+    /// # Errors
+    /// Those of `read`; what the file had before stays.
+    pub fn read_list<E>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<Taken, E> {
+        let others = self.lists.iter().filter(|list| list.name != name || name.is_empty());
+        let room = MOST.saturating_sub(others.map(|list| list.ids.len()).sum());
         let mut list = List { name: name.into(), ..List::default() };
         let mut taken = Taken::default();
         let mut is_full = false;
-        for line in text.split(|&byte| byte == b'\n') {
-            let Some(line) = content(line) else { continue };
+        read(&mut |line| {
+            let Some(line) = content(line) else { return };
             let Some(indicator) = indicator(line) else {
                 taken.bad = taken.bad.saturating_add(1);
-                continue;
+                return;
             };
             if list.ids.len() >= room && !is_full {
                 // What is there twice leaves room.
@@ -195,14 +202,15 @@ impl Threats {
             }
             if is_full {
                 taken.over = taken.over.saturating_add(1);
-                continue;
+            } else {
+                list.add(indicator);
             }
-            list.add(indicator);
-        }
+        })?;
         list.sort();
         taken.taken = list.ids.len() as u32;
+        self.lists.retain(|list| list.name != name || name.is_empty());
         self.lists.push(list);
-        taken
+        Ok(taken)
     }
 
     /// What is listed of an address, as a destination with a port.
@@ -312,10 +320,18 @@ fn domain(text: &str) -> Option<Indicator> {
 mod tests {
     use super::*;
 
+    fn read(threats: &mut Threats, text: &[u8]) -> Taken {
+        let lines = |take: &mut dyn FnMut(&[u8])| {
+            text.split(|&byte| byte == b'\n').for_each(take);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        threats.read_list("c2.txt", lines).unwrap()
+    }
+
     fn list(text: &str) -> (Threats, Taken) {
         let mut threats = Threats::default();
         threats.set_policy(&[], &[], &["c2.txt".into()]);
-        let taken = threats.set_list("c2.txt", text.as_bytes());
+        let taken = read(&mut threats, text.as_bytes());
         (threats, taken)
     }
 
@@ -386,7 +402,7 @@ mod tests {
         #[test]
         fn any_text_is_a_list(text: Vec<u8>, address: u128, port: u16, name: Vec<u8>) {
             let mut threats = Threats::default();
-            threats.set_list("a", &text);
+            read(&mut threats, &text);
             let _ = threats.of_address(std::net::Ipv6Addr::from(address).into(), port);
             let _ = threats.of_name(&name);
         }

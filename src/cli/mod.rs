@@ -15,6 +15,7 @@ pub mod state;
 pub mod store;
 pub mod style;
 pub mod test;
+pub mod threats;
 
 use clap::{Parser, Subcommand, ValueEnum};
 

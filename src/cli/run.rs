@@ -16,6 +16,7 @@ use tidewaiter::host::{Batch, Host, Verdict};
 
 use super::chunks::{Chunks, Stop};
 use super::store::Store;
+use super::threats::Threats;
 use super::{Format, Guest, exit, findings, input, style};
 
 #[derive(Debug, Args)]
@@ -46,7 +47,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (loaded, text) = input::policy(arguments.policy.as_ref())?;
     let mounted = arguments.state.as_deref().map(|path| (path, &*loaded.policy.baseline.state));
-    let mut running = Running::start(arguments.guest, text.as_deref(), mounted)?;
+    let threats = Threats::beside(arguments.policy.as_ref(), &loaded.policy.traffic.threat_files);
+    let mut running = Running::start(arguments.guest, text.as_deref(), threats, mounted)?;
     let mut keeping = Keeping::start(arguments, &mut *running.guest)?;
     let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Text } else { Format::Ndjson });
     let mut sink = Sink {
@@ -61,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             if keeping.stop.as_ref().is_some_and(Stop::is_asked) {
                 break;
             }
-            stream(path, &mut *running.guest, &mut sink, &mut counts, &mut keeping)?;
+            stream(path, &mut running, &mut sink, &mut counts, &mut keeping)?;
         }
         sink.finish()
     });
@@ -77,19 +79,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(if matched { exit::FINDINGS } else { 0 }))
 }
 
-/// A guest with a policy.
+/// A guest with a policy and its threat lists.
 pub struct Running {
     pub guest: Box<dyn Host>,
-    /// Where the module for Fluent Bit finds its policy; it goes with the guest.
-    _folder: Option<TempDir>,
+    threats: Threats,
+    /// Where the module for Fluent Bit finds its policy and the lists; it goes with the guest.
+    folder: Option<TempDir>,
 }
 
 impl Running {
     /// Starts a guest with the text of a policy, or with the built-in one. The module for Fluent Bit keeps what it learns
     /// in a folder, if one is given with the name that the policy has for it.
-    pub fn start(guest: Guest, policy: Option<&str>, state: Option<(&Path, &str)>) -> Result<Self> {
+    pub fn start(guest: Guest, policy: Option<&str>, threats: Threats, state: Option<(&Path, &str)>) -> Result<Self> {
         if guest == Guest::Component {
-            return Ok(Self { guest: Box::new(Component::new(policy, seed())?), _folder: None });
+            let mut running = Self { guest: Box::new(Component::new(policy, seed())?), threats, folder: None };
+            running.refresh()?;
+            return Ok(running);
         }
         let folder = tempfile::tempdir().context("cannot make a folder for the policy")?;
         if let Some(policy) = policy {
@@ -101,7 +106,25 @@ impl Running {
             folders.push((path, name));
         }
         let guest = FluentBit::new(&folders, Log::Stderr)?;
-        Ok(Self { guest: Box::new(guest), _folder: Some(folder) })
+        let mut running = Self { guest: Box::new(guest), threats, folder: Some(folder) };
+        running.refresh()?;
+        Ok(running)
+    }
+
+    /// Gives the guest the threat lists that are not as they were.
+    pub fn refresh(&mut self) -> Result<()> {
+        for (name, text) in self.threats.changed() {
+            if let Some(folder) = &self.folder {
+                let copy = folder.path().join(&name);
+                copy.parent().map_or(Ok(()), std::fs::create_dir_all).context("cannot copy a threat list")?;
+                std::fs::write(copy, text).context("cannot copy a threat list")?;
+            } else if let Some(taken) = self.guest.set_threats(&name, &text)?
+                && (taken.bad > 0 || taken.over > 0)
+            {
+                style::warning(&format!("{name}: {taken}"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -137,7 +160,7 @@ pub fn seed() -> [u64; 2] {
 /// Runs one input through the guest, as fast as it comes: what is complete goes out before more is waited for.
 fn stream(
     path: &PathBuf,
-    guest: &mut dyn Host,
+    running: &mut Running,
     sink: &mut Sink,
     counts: &mut Counts,
     keeping: &mut Keeping,
@@ -158,12 +181,13 @@ fn stream(
         };
         if complete > 0 {
             let lines = pending.get(..complete).unwrap_or_default();
-            let batch = guest.inspect(lines, None)?;
+            running.refresh()?;
+            let batch = running.guest.inspect(lines, None)?;
             counts.add(lines, &batch);
             sink.write(&batch)?;
             pending.drain(..complete);
             if let Some(store) = &mut keeping.store {
-                store.keep(guest, batch.verdicts.contains(&Verdict::Match));
+                store.keep(&mut *running.guest, batch.verdicts.contains(&Verdict::Match));
             }
         }
         if read == 0 {
@@ -276,9 +300,10 @@ impl Counts {
     fn print(&self) {
         let enriched = self.clean + self.matched + self.suppressed + self.skipped;
         anstream::eprintln!(
-            "{} in, {} out: {enriched} container events, {} matched, {} suppressed, {} skipped",
+            "{} in, {} out: {}, {} matched, {} suppressed, {} skipped",
             style::count(self.read, "record"),
             self.written,
+            style::count(enriched, "container event"),
             self.matched,
             self.suppressed,
             self.skipped + self.invalid,

@@ -141,18 +141,18 @@ fn print(out: &mut impl Write, path: &Path, state: &Merged, learn_for: u32, top:
     let events = style::count(u64::from(learning.events()), "event");
     let readiness = readiness(&learning, learn_for);
     writeln!(out, "  baseline   {readiness}: learned for {} from {events}", span(learning.span()))?;
-    writeln!(out, "\n  {DIM}table        entries  last seen{DIM:#}")?;
+    writeln!(out, "\n  {DIM}table         entries  last seen{DIM:#}")?;
     let summaries = state.summaries(top);
     for summary in &summaries {
         let last = summary.last.map(|(oldest, newest)| match oldest == newest {
             true => time(newest),
             false => format!("{} to {}", time(oldest), time(newest)),
         });
-        let line = format!("{:<11} {:>8}  {}", summary.section.as_str(), summary.entries, last.unwrap_or_default());
+        let line = format!("{:<12} {:>8}  {}", summary.section.as_str(), summary.entries, last.unwrap_or_default());
         writeln!(out, "  {}", line.trim_end())?;
     }
     for summary in summaries.iter().filter(|summary| summary.entries > 1 && !summary.top.is_empty()) {
-        writeln!(out, "\n  {DIM}most of {:<11} seen  last{DIM:#}", summary.section.as_str())?;
+        writeln!(out, "\n  {DIM}most of {:<12}seen  last{DIM:#}", summary.section.as_str())?;
         for top in &summary.top {
             writeln!(out, "  {:<16} {:>7}  {}", top.name, top.count, time(top.last))?;
         }

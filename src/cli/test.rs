@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use tidewaiter::host::Host;
 use tidewaiter::host::component::Component;
 use tidewaiter::host::fluent_bit::{FluentBit, Log};
 use tidewaiter::scenario::{Failure, Scenario};
@@ -101,14 +102,19 @@ fn run_file(file: &Path, guest: Guest, policy: Option<&str>) -> Result<Ran> {
     }
     let failures = match guest {
         Guest::Component => {
-            use tidewaiter::host::Host;
             let mut guest = Component::new(policy, [0, 0])?;
+            for (name, text) in &scenario.files {
+                guest.set_threats(name, text.as_bytes())?;
+            }
             scenario.run(|record, at| guest.inspect(record, at).map(|batch| batch.records))?
         }
         Guest::FluentBit => {
             let folder = tempfile::tempdir()?;
             if let Some(policy) = policy {
                 std::fs::write(folder.path().join("tidewaiter.yaml"), policy)?;
+            }
+            for (name, text) in &scenario.files {
+                std::fs::write(folder.path().join(name), text)?;
             }
             let mut guest = FluentBit::new(&[(folder.path(), "policy")], Log::Kept)?;
             scenario.run(|record, at| {

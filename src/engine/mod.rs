@@ -150,7 +150,23 @@ impl Engine {
     /// Takes the text of a file of `traffic.threats.files`, in the place of what the file had before; says what became
     /// of its lines. A policy that no longer names the file forgets it.
     pub fn set_threats(&mut self, name: &str, text: &[u8]) -> Taken {
-        self.traffic.set_threats(name, text)
+        let read = self.read_threats(name, |take| {
+            text.split(|&byte| byte == b'\n').for_each(take);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        read.unwrap_or_default()
+    }
+
+    /// The same with a list that `read` gives line by line: it need not be in memory as a whole.
+    ///
+    /// # Errors
+    /// Those of `read`; the list then stays as it was.
+    pub fn read_threats<E>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<Taken, E> {
+        self.traffic.threats.read_list(name, read)
     }
 
     /// The id of the policy as the records give it.

@@ -70,6 +70,11 @@ impl wit::GuestEngine for Engine {
         })
     }
 
+    fn set_threats(&self, name: String, text: Vec<u8>) -> wit::Taken {
+        let taken = self.with(|engine| engine.set_threats(&name, &text));
+        wit::Taken { indicators: taken.taken, bad: taken.bad, over: taken.over }
+    }
+
     fn policy_id(&self) -> String {
         self.with(|engine| engine.policy_id().to_owned())
     }

@@ -43,21 +43,58 @@ pub fn roots() -> &'static [Root] {
 
 /// Reads a file; of one that is too long, a little more than the limit.
 pub fn read(root: Fd, path: &str, limit: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::new();
+    parts(root, path, |part| {
+        bytes.extend_from_slice(part);
+        bytes.len() <= limit
+    })?;
+    Ok(bytes)
+}
+
+/// Gives the lines of a file to `take`, one after the other: whatever is longer than the buffer is several.
+pub fn lines(root: Fd, path: &str, mut take: impl FnMut(&[u8])) -> Result<(), Errno> {
+    let mut begun = Vec::new();
+    parts(root, path, |part| {
+        let mut rest = part;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at_checked(end).unwrap_or_default();
+            if begun.is_empty() {
+                take(line);
+            } else {
+                begun.extend_from_slice(line);
+                take(&begun);
+                begun.clear();
+            }
+            rest = after.get(1..).unwrap_or_default();
+        }
+        if begun.len() + rest.len() > PART {
+            take(&begun);
+            begun.clear();
+        }
+        begun.extend_from_slice(rest);
+        true
+    })?;
+    take(&begun);
+    Ok(())
+}
+
+/// How much of a file is read at once.
+const PART: usize = 16 << 10;
+
+/// Gives the parts of a file to `take`, until that has enough.
+fn parts(root: Fd, path: &str, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Errno> {
     let (follow, rights) = (wasip1::LOOKUPFLAGS_SYMLINK_FOLLOW, wasip1::RIGHTS_FD_READ);
     // SAFETY: the call only reads the path.
     let fd = unsafe { wasip1::path_open(root, follow, path, 0, rights, 0, 0) }?;
-    let mut bytes = Vec::new();
+    let mut buffer = vec![0; PART];
+    let iovec = wasip1::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() };
     let result = loop {
-        let mut part = vec![0; 16 << 10];
-        let iovec = wasip1::Iovec { buf: part.as_mut_ptr(), buf_len: part.len() };
         // SAFETY: the buffer is as long as it says.
         match unsafe { wasip1::fd_read(fd, &[iovec]) } {
-            Ok(0) => break Ok(bytes),
-            Ok(length) => bytes.extend_from_slice(part.get(..length).unwrap_or_default()),
+            Ok(0) => break Ok(()),
+            Ok(length) if take(buffer.get(..length).unwrap_or_default()) => {}
+            Ok(_) => break Ok(()),
             Err(errno) => break Err(errno),
-        }
-        if bytes.len() > limit {
-            break Ok(bytes);
         }
     };
     // SAFETY: the descriptor is ours, and nothing refers to it any more.

@@ -9,8 +9,8 @@ use wasip1::Fd;
 use super::files;
 use crate::engine::Engine;
 
-/// A longer list is not read: memory that it would take is never given back.
-const LONGEST: usize = 16 << 20;
+/// A longer list is not read: no record can pass meanwhile.
+const LONGEST: u64 = 16 << 20;
 
 thread_local! {
     /// A list is being read. It is still here after a call that trapped on it: no second record is lost.
@@ -47,12 +47,12 @@ impl Lists {
                 continue;
             }
             let name = &now.0;
-            match files::read(folder, name, LONGEST) {
-                Ok(text) if text.len() > LONGEST => log(&format!(": {name}: longer than 16 MiB, not read")),
-                Ok(text) => {
-                    let taken = engine.set_threats(name, &text);
-                    log(&format!(": {name}: {taken}"));
-                }
+            if now.1.is_some_and(|[_, _, size, _]| size > LONGEST) {
+                log(&format!(": {name}: longer than 16 MiB, not read"));
+                continue;
+            }
+            match engine.read_threats(name, |take| files::lines(folder, name, take)) {
+                Ok(taken) => log(&format!(": {name}: {taken}")),
                 // What was read before stays, as the policy does.
                 Err(errno) => log(&format!(": {name}: cannot be read: {}", errno.name())),
             }

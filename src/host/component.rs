@@ -6,6 +6,7 @@ use wasmtime::component::{Linker, ResourceAny};
 
 use self::bindings::exports::tidewaiter::engine::inspection as wit;
 use super::{Batch, COMPONENT, ENGINE, Host, Verdict, error};
+use crate::baseline::Taken;
 use crate::baseline::snapshot::Restored;
 use crate::policy::Problem;
 use crate::time::Time;
@@ -85,6 +86,12 @@ impl Host for Component {
         let version = engines.call_version(&mut self.store).map_err(error)?;
         let policy = engines.engine().call_policy_id(&mut self.store, self.engine).map_err(error)?;
         Ok(format!("{version} {policy}"))
+    }
+
+    fn set_threats(&mut self, name: &str, text: &[u8]) -> anyhow::Result<Option<Taken>> {
+        let engines = self.guest.tidewaiter_engine_inspection();
+        let taken = engines.engine().call_set_threats(&mut self.store, self.engine, name, text).map_err(error)?;
+        Ok(Some(Taken { taken: taken.indicators, bad: taken.bad, over: taken.over }))
     }
 
     fn memory_bytes(&mut self) -> usize {

@@ -11,6 +11,7 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::{Batch, ENGINE, FLUENT_BIT, Host, Verdict, error};
+use crate::baseline::Taken;
 use crate::baseline::snapshot::Restored;
 use crate::guest::lines;
 use crate::time::Time;
@@ -177,6 +178,10 @@ impl Host for FluentBit {
     fn version(&mut self) -> anyhow::Result<String> {
         let answer = self.version.call(&mut self.store, ()).map_err(error)?;
         Ok(String::from_utf8_lossy(self.text(answer)?).into_owned())
+    }
+
+    fn set_threats(&mut self, _: &str, _: &[u8]) -> anyhow::Result<Option<Taken>> {
+        Ok(None)
     }
 
     fn memory_bytes(&mut self) -> usize {

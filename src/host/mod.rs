@@ -5,6 +5,7 @@ pub mod fluent_bit;
 
 use once_cell::sync::Lazy;
 
+use crate::baseline::Taken;
 use crate::baseline::snapshot::Restored;
 use crate::time::Time;
 
@@ -64,6 +65,13 @@ pub trait Host {
     /// # Errors
     /// When the guest trapped.
     fn version(&mut self) -> anyhow::Result<String>;
+
+    /// Gives the guest a list of hostile destinations, in the place of what the file of that name had before, and says what
+    /// became of its lines; none where the guest reads the lists itself, from the folder of its policy.
+    ///
+    /// # Errors
+    /// When the guest trapped.
+    fn set_threats(&mut self, name: &str, text: &[u8]) -> anyhow::Result<Option<Taken>>;
 
     /// The size of the guest's memory, in bytes. It never shrinks.
     fn memory_bytes(&mut self) -> usize;

@@ -11,6 +11,7 @@ use tidewaiter::host::Verdict;
 
 use super::run::Running;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
+use super::threats::Threats;
 use super::{Guest, exit, findings};
 
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ const POLICY: &str = include_str!("tidewaiter.yaml");
 const STREAM: &str = include_str!("stream.tsv");
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut running = Running::start(arguments.guest, Some(POLICY), None)?;
+    let mut running = Running::start(arguments.guest, Some(POLICY), Threats::default(), None)?;
     let mut out = anstream::stdout().lock();
     let module = match arguments.guest {
         Guest::FluentBit => "the module that Fluent Bit loads",

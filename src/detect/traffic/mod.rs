@@ -24,8 +24,8 @@ mod volume;
 
 use super::{Context, Detection, whom};
 use crate::baseline::{
-    Addresses, Connection, Contact, NAMES, Networks, Pairs, Readiness, Seed, Subnames, Table, Taken, Talks, Threats,
-    id, is_named,
+    Addresses, Connection, Contact, NAMES, Networks, Pairs, Readiness, Seed, Subnames, Table, Talks, Threats, id,
+    is_named,
 };
 use crate::policy::{Policy, RuleName};
 use crate::source::{Fact, Flow, Observation, Progress, Protocol};
@@ -101,7 +101,7 @@ pub struct Traffic {
     internal: Networks,
     allowed: Networks,
     allowed_ports: Vec<(u16, Protocol)>,
-    threats: Threats,
+    pub(crate) threats: Threats,
     pub(crate) addresses: Addresses,
     pub(crate) pairs: Pairs,
     pub(crate) talks: Talks,
@@ -183,11 +183,6 @@ impl Traffic {
         self.allowed = Networks::new(&traffic.allow_networks);
         self.allowed_ports = traffic.allow_ports.iter().filter_map(|text| port(text)).collect();
         self.threats.set_policy(&traffic.threat_networks, &traffic.threat_domains, &traffic.threat_files);
-    }
-
-    /// Takes a list of hostile destinations, in the place of what the file of that name had before.
-    pub fn set_threats(&mut self, name: &str, list: &[u8]) -> Taken {
-        self.threats.set_list(name, list)
     }
 
     /// Judges what an observation says of the network. `is_suspect` says that another rule has found something of the
