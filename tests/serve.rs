@@ -402,6 +402,29 @@ fn a_changed_policy_is_read() {
 }
 
 #[test]
+fn a_changed_threat_list_is_read() {
+    run(async {
+        let folder = TempDir::new().unwrap();
+        let path = policy(&folder, "traffic: {threats: {files: [c2.txt]}}");
+        fs::write(folder.path().join("c2.txt"), "203.0.113.9\n").unwrap();
+        let sidecar = Sidecar::start(&["--policy", &path]).await;
+        let reasons = async |destination: &str| {
+            let record = format!(
+                r#"{{"_path":"conn","ts":1790000000.5,"uid":"Ca1","id.orig_h":"10.0.0.5","id.orig_p":40000,"id.resp_h":"{destination}","id.resp_p":443,"proto":"tcp","conn_state":"SF"}}"#
+            );
+            let out = sidecar.send(&*record).await.1;
+            let detections = enrichment(&out, record.as_bytes())["detections"].as_array().cloned().unwrap_or_default();
+            detections.iter().any(|detection| detection["reason"] == "threat-match")
+        };
+        assert!(reasons("203.0.113.9").await);
+        assert!(!reasons("203.0.113.10").await);
+        fs::write(folder.path().join("c2.txt"), "203.0.113.10\n203.0.113.11\n").unwrap();
+        until("the new list holds", async || reasons("203.0.113.10").await).await;
+        sidecar.end().await;
+    });
+}
+
+#[test]
 fn a_policy_that_never_parsed_silences_nothing() {
     run(async {
         let folder = TempDir::new().unwrap();

@@ -19,6 +19,7 @@ use super::batch;
 use super::metrics::Metrics;
 use super::policy::{Policy, Seen};
 use crate::cli::store::{Store, now};
+use crate::cli::threats::Threats;
 use crate::cli::{findings, run, style};
 
 /// How often to look whether the policy has changed, and whether it is time to write what was learned.
@@ -84,6 +85,7 @@ pub fn start(
 struct Keeper {
     guest: Component,
     policy: Policy,
+    threats: Threats,
     state: Option<PathBuf>,
     store: Option<Store>,
     /// Something was judged, or even found, since the last time of writing.
@@ -100,6 +102,7 @@ impl Keeper {
         let guest = Component::new(policy.text(), run::seed())?;
         let mut keeper = Self {
             guest,
+            threats: policy.threats(),
             policy,
             state,
             store: None,
@@ -124,8 +127,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// Tells the guest of a policy that does not parse, so that the records say it, and the metrics what holds.
+    /// Gives the guest what the policy says of other files, tells it of a newer one that does not parse, so that the
+    /// records say it, and the metrics what holds.
     fn hold_policy(&mut self) -> Result<()> {
+        self.threats = self.policy.threats();
+        self.refresh()?;
         if let Some(bad) = self.policy.bad() {
             // That it does not parse is known.
             let _ = self.guest.set_policy(Some(bad));
@@ -222,17 +228,27 @@ impl Keeper {
         self.hold_policy()
     }
 
-    /// Goes on with the policy as it is in its file now. What it says of hostile destinations in other files belongs here
-    /// as well.
+    /// Gives the guest the threat lists that are not as they were.
+    fn refresh(&mut self) -> Result<()> {
+        for (name, text) in self.threats.changed() {
+            if let Some(taken) = self.guest.set_threats(&name, &text)?
+                && (taken.bad > 0 || taken.over > 0)
+            {
+                style::warning(&format!("{name}: {taken}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the policy and the threat lists as they are in their files now.
     fn look(&mut self, is_asked: bool) {
         let done = match self.policy.look(is_asked) {
-            Seen::Same => return,
+            Seen::Same => self.refresh(),
             Seen::New => self.guest.set_policy(self.policy.text()).and_then(|()| self.hold_policy()),
             Seen::Bad => self.hold_policy(),
         };
-        match done {
-            Ok(()) => {}
-            Err(error) => style::warning(&format!("the policy cannot be set: {error:#}")),
+        if let Err(error) = done {
+            style::warning(&format!("the policy cannot be set: {error:#}"));
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use tidewaiter::policy::{self, Loaded};
 
+use crate::cli::threats::Threats;
 use crate::cli::{input, style};
 
 /// The last policy that parses, and a newer one that does not.
@@ -12,6 +13,7 @@ pub struct Policy {
     path: Option<PathBuf>,
     text: Option<String>,
     field: String,
+    threat_files: Vec<String>,
     bad: Option<String>,
     /// That the file cannot be read was said.
     is_missed: bool,
@@ -29,7 +31,7 @@ impl Policy {
     /// holds until it does.
     pub fn read(path: Option<PathBuf>) -> Result<Self> {
         let field = Loaded::builtin().policy.output.field;
-        let mut policy = Self { path, text: None, field, bad: None, is_missed: false };
+        let mut policy = Self { path, text: None, field, threat_files: Vec::new(), bad: None, is_missed: false };
         if let Some(path) = &policy.path {
             let text = input::read(path)?;
             policy.take(text);
@@ -50,6 +52,11 @@ impl Policy {
     /// The key of the enrichment.
     pub fn field(&self) -> &str {
         &self.field
+    }
+
+    /// The lists of hostile destinations that the policy that holds names, to be read from the beginning.
+    pub fn threats(&self) -> Threats {
+        Threats::beside(self.path.as_ref(), &self.threat_files)
     }
 
     /// Looks whether the file has changed. Whoever asks for it is told again what is wrong with it.
@@ -78,6 +85,7 @@ impl Policy {
         match policy::load(&text) {
             Ok(loaded) => {
                 self.field = loaded.policy.output.field;
+                self.threat_files = loaded.policy.traffic.threat_files;
                 self.text = Some(text);
                 self.bad = None;
                 Seen::New
