@@ -37,8 +37,7 @@ pub fn policy(path: Option<&PathBuf>) -> Result<(Loaded, Option<String>)> {
     }
 }
 
-/// A sentence about a policy that does not parse.
-pub fn rejected(path: &Path, problems: &[Problem]) -> anyhow::Error {
+fn rejected(path: &Path, problems: &[Problem]) -> anyhow::Error {
     let more = match problems.len() {
         0 | 1 => String::new(),
         all => format!("; {} more: tidewaiter check {}", all - 1, path.display()),

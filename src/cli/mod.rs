@@ -15,7 +15,6 @@ pub mod state;
 pub mod store;
 pub mod style;
 pub mod test;
-pub mod threats;
 
 use clap::{Parser, Subcommand, ValueEnum};
 

@@ -24,9 +24,14 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a test to its end.
 pub fn run(test: impl Future<Output = ()>) {
+    run_for(PATIENCE, test);
+}
+
+/// Runs a test that takes longer than others.
+pub fn run_for(patience: Duration, test: impl Future<Output = ()>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("the test hangs") });
+    runtime.block_on(async { tokio::time::timeout(patience, test).await.expect("the test hangs") });
 }
 
 /// Waits for something to come true.

@@ -11,8 +11,8 @@ use tidewaiter::host::Verdict;
 
 use super::run::Running;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
-use super::threats::Threats;
 use super::{Guest, exit, findings};
+use tidewaiter::host::threats::Threats;
 
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -2,27 +2,24 @@
 
 use std::collections::VecDeque;
 use std::hash::Hasher;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
 use siphasher::sip128::{Hasher128, SipHasher13};
-use tidewaiter::host::component::Component;
-use tidewaiter::host::{Host, Verdict};
+use tidewaiter::host::Verdict;
+use tidewaiter::host::keeper::{Keeper, seed};
 use tidewaiter::time::Time;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::batch;
 use super::metrics::Metrics;
-use super::policy::{Policy, Seen};
-use crate::cli::store::{Store, now};
-use crate::cli::threats::Threats;
-use crate::cli::{findings, run, style};
+use crate::cli::findings;
 
-/// How often to look whether the policy has changed, and whether it is time to write what was learned.
+/// How often to look at the files when nobody comes.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How many batches may wait for being sent again.
@@ -68,95 +65,43 @@ impl Judge {
 }
 
 /// Starts the thread. It ends, and writes what was learned, when all that could ask it are gone.
-pub fn start(
-    policy: Policy,
-    state: Option<PathBuf>,
-    remember: usize,
-    metrics: Metrics,
-) -> Result<(Judge, String, JoinHandle<Result<()>>)> {
-    let mut keeper = Keeper::start(policy, state, remember, metrics)?;
-    let version = keeper.guest.version()?;
+pub fn start(mut keeper: Keeper, remember: usize, metrics: Metrics) -> Result<(Judge, JoinHandle<Result<()>>)> {
+    metrics.set_policy(&keeper.version()?, keeper.is_current());
+    let [low, high] = seed();
+    let mut desk = Desk { keeper, remembered: Remembered::new(remember), keys: (low, high), metrics };
     let (sender, receiver) = channel();
-    let thread = thread::Builder::new().name("judge".into()).spawn(move || keeper.run(&receiver));
-    Ok((Judge(sender), version, thread.context("cannot start a thread")?))
+    let thread = thread::Builder::new().name("judge".into()).spawn(move || desk.run(&receiver));
+    Ok((Judge(sender), thread.context("cannot start a thread")?))
 }
 
-/// The guest and all that belongs to it.
-struct Keeper {
-    guest: Component,
-    policy: Policy,
-    threats: Threats,
-    state: Option<PathBuf>,
-    store: Option<Store>,
-    /// Something was judged, or even found, since the last time of writing.
-    is_dirty: bool,
-    has_alerted: bool,
+/// What the thread works with.
+struct Desk {
+    keeper: Keeper,
     remembered: Remembered,
     keys: (u64, u64),
     metrics: Metrics,
-    looked: Instant,
 }
 
-impl Keeper {
-    fn start(policy: Policy, state: Option<PathBuf>, remember: usize, metrics: Metrics) -> Result<Self> {
-        let guest = Component::new(policy.text(), run::seed())?;
-        let mut keeper = Self {
-            guest,
-            threats: policy.threats(),
-            policy,
-            state,
-            store: None,
-            is_dirty: false,
-            has_alerted: false,
-            remembered: Remembered::new(remember),
-            keys: run::seed().into(),
-            metrics,
-            looked: now(),
-        };
-        keeper.restore()?;
-        keeper.hold_policy()?;
-        Ok(keeper)
-    }
-
-    /// Has a new guest take up what was written.
-    fn restore(&mut self) -> Result<()> {
-        self.store = match &self.state {
-            Some(path) => Some(Store::open(path, run::token(), &mut self.guest)?),
-            None => None,
-        };
-        Ok(())
-    }
-
-    /// Gives the guest what the policy says of other files, tells it of a newer one that does not parse, so that the
-    /// records say it, and the metrics what holds.
-    fn hold_policy(&mut self) -> Result<()> {
-        self.threats = self.policy.threats();
-        self.refresh()?;
-        if let Some(bad) = self.policy.bad() {
-            // That it does not parse is known.
-            let _ = self.guest.set_policy(Some(bad));
-        }
-        self.metrics.policy_is_current.set(self.policy.bad().is_none().into());
-        self.metrics.set_policy(&self.guest.version()?);
-        Ok(())
-    }
-
-    fn run(mut self, messages: &Receiver<Message>) -> Result<()> {
+impl Desk {
+    fn run(&mut self, messages: &Receiver<Message>) -> Result<()> {
         loop {
-            match messages.recv_timeout(TICK) {
-                Ok(Message::Judge(body, reply)) => self.answer(&body, reply),
-                Ok(Message::Settle(id)) => self.remembered.forget(id),
-                Ok(Message::Reload) => self.look(true),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            let is_new = match messages.recv_timeout(TICK) {
+                Ok(Message::Judge(body, reply)) => {
+                    self.answer(&body, reply);
+                    self.keeper.tick()
+                }
+                Ok(Message::Settle(id)) => {
+                    self.remembered.forget(id);
+                    false
+                }
+                Ok(Message::Reload) => self.keeper.look(true),
+                Err(RecvTimeoutError::Timeout) => self.keeper.tick(),
+                Err(RecvTimeoutError::Disconnected) => return self.keeper.save(),
+            };
+            if is_new && let Ok(version) = self.keeper.version() {
+                self.metrics.set_policy(&version, self.keeper.is_current());
             }
-            if now().duration_since(self.looked) >= TICK {
-                self.looked = now();
-                self.look(false);
-            }
-            self.keep();
         }
-        self.store.as_mut().map_or(Ok(()), |store| store.save(&mut self.guest))
     }
 
     fn answer(&mut self, body: &[u8], reply: oneshot::Sender<Judged>) {
@@ -183,81 +128,30 @@ impl Keeper {
     }
 
     fn judge(&mut self, body: &[u8]) -> Vec<u8> {
-        let began = now();
-        let at = time();
+        let (began, at) = (Instant::now(), time());
         let judged = batch::judge(body, |lines| self.inspect(lines, at));
-        self.metrics.judge_seconds.observe(now().duration_since(began).as_secs_f64());
-        self.metrics.memory.set(i64::try_from(self.guest.memory_bytes()).unwrap_or(i64::MAX));
+        self.metrics.judge_seconds.observe(began.elapsed().as_secs_f64());
+        self.metrics.memory.set(i64::try_from(self.keeper.memory_bytes()).unwrap_or(i64::MAX));
         judged
     }
 
     /// Judges lines. Those that the guest breaks off at pass as they are.
     fn inspect(&mut self, lines: &[u8], at: Option<Time>) -> Vec<u8> {
-        match self.guest.inspect(lines, at) {
-            Ok(batch) => {
-                self.metrics.count(&batch.verdicts);
-                let outs = batch.records.split(|byte| *byte == b'\n').zip(&batch.verdicts);
-                for (line, _) in outs.filter(|(_, verdict)| **verdict == Verdict::Match) {
-                    self.has_alerted = true;
-                    self.count_rules(line);
-                }
-                self.is_dirty = true;
-                batch.records
-            }
-            Err(error) => {
-                style::warning(&format!("the guest broke off, and records passed unjudged: {error:#}"));
-                self.metrics.replaced.inc();
-                if let Err(error) = self.replace() {
-                    style::warning(&format!("the guest cannot be replaced: {error:#}"));
-                }
-                lines.to_vec()
-            }
-        }
+        let Some(batch) = self.keeper.inspect(lines, at) else {
+            self.metrics.replaced.inc();
+            return lines.to_vec();
+        };
+        self.metrics.count(&batch.verdicts);
+        let outs = batch.records.split(|byte| *byte == b'\n').zip(&batch.verdicts);
+        outs.filter(|(_, verdict)| **verdict == Verdict::Match).for_each(|(line, _)| self.count_rules(line));
+        batch.records
     }
 
     fn count_rules(&self, line: &[u8]) {
         let record = serde_json::from_slice(line).ok();
-        let own = record.as_ref().and_then(|record| findings::enrichment(record, self.policy.field()));
+        let own = record.as_ref().and_then(|record| findings::enrichment(record, self.keeper.field()));
         let tags = own.and_then(|own| own.get("tags")).and_then(|tags| tags.as_array());
         tags.into_iter().flatten().filter_map(|tag| tag.as_str()).for_each(|rule| self.metrics.count_match(rule));
-    }
-
-    fn replace(&mut self) -> Result<()> {
-        self.guest = Component::new(self.policy.text(), run::seed())?;
-        self.restore()?;
-        self.hold_policy()
-    }
-
-    /// Gives the guest the threat lists that are not as they were.
-    fn refresh(&mut self) -> Result<()> {
-        for (name, text) in self.threats.changed() {
-            if let Some(taken) = self.guest.set_threats(&name, &text)?
-                && (taken.bad > 0 || taken.over > 0)
-            {
-                style::warning(&format!("{name}: {taken}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes on with the policy and the threat lists as they are in their files now.
-    fn look(&mut self, is_asked: bool) {
-        let done = match self.policy.look(is_asked) {
-            Seen::Same => self.refresh(),
-            Seen::New => self.guest.set_policy(self.policy.text()).and_then(|()| self.hold_policy()),
-            Seen::Bad => self.hold_policy(),
-        };
-        if let Err(error) = done {
-            style::warning(&format!("the policy cannot be set: {error:#}"));
-        }
-    }
-
-    fn keep(&mut self) {
-        let Some(store) = self.store.as_mut().filter(|_| self.is_dirty) else { return };
-        if store.keep(&mut self.guest, self.has_alerted) {
-            self.is_dirty = false;
-            self.has_alerted = false;
-        }
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Metrics {
     pub request_seconds: Histogram,
     pub judge_seconds: Histogram,
     pub memory: Gauge<i64>,
-    pub policy_is_current: Gauge<i64>,
+    policy_is_current: Gauge<i64>,
     policy: Family<[(&'static str, String); 2], Gauge<i64>>,
 }
 
@@ -78,8 +78,9 @@ impl Metrics {
         self.requests.get_or_create(&[("status", status.to_string())]).inc();
     }
 
-    /// Sets the version and the policy, as in `0.1.0 default`.
-    pub fn set_policy(&self, version: &str) {
+    /// Sets the version and the policy, as in `0.1.0 default`, and whether that is the policy of the file.
+    pub fn set_policy(&self, version: &str, is_current: bool) {
+        self.policy_is_current.set(is_current.into());
         let (version, policy) = version.split_once(' ').unwrap_or((version, ""));
         self.policy.clear();
         self.policy.get_or_create(&[("version", version.to_owned()), ("policy", policy.to_owned())]).set(1);

@@ -6,10 +6,9 @@ mod door;
 mod judge;
 mod metrics;
 mod next;
-mod policy;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use clap::Args;
 use reqwest::Url;
+use tidewaiter::host::keeper::Keeper;
 use tokio::sync::Semaphore;
 
 use self::connections::{Bounded, Signals};
@@ -25,9 +25,8 @@ use self::door::Door;
 use self::judge::Judge;
 use self::metrics::Metrics;
 use self::next::Next;
-use self::policy::Policy;
 use super::exit::Usage;
-use super::input;
+use super::{input, style};
 
 /// Connections that are open for one batch that is at work: most of them idle.
 const CONNECTIONS_PER_BATCH: usize = 16;
@@ -75,16 +74,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     // ring is the one there is; somebody may have named it before.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
-    let token = arguments.token_file.as_ref().map(|path| token(path)).transpose()?;
+    let token = arguments.token_file.as_ref().map(token).transpose()?;
     let timeout = Duration::from_secs(arguments.timeout.into());
     let longest = usize::from(arguments.max_body) << 20;
     let next = arguments.forward.clone().map(|url| Next::new(url, timeout)).transpose()?;
-    let policy = Policy::read(arguments.policy.clone())?;
+    let mut keeper = Keeper::start(arguments.policy.clone(), arguments.state.clone(), style::warning)?;
+    let version = keeper.version()?;
     let listener =
         TcpListener::bind(arguments.listen).with_context(|| format!("cannot listen at {}", arguments.listen))?;
 
     let (metrics, registry) = Metrics::new();
-    let (judge, version, thread) = judge::start(policy, arguments.state.clone(), 4 * longest, metrics.clone())?;
+    let (judge, thread) = judge::start(keeper, 4 * longest, metrics.clone())?;
     let door = Door {
         judge: judge.clone(),
         next,
@@ -105,7 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn token(path: &PathBuf) -> Result<[u8; 32]> {
+fn token(path: impl AsRef<Path>) -> Result<[u8; 32]> {
+    let path = path.as_ref();
     let text = input::read(path)?;
     match text.trim() {
         "" => Err(anyhow!("{} holds no token", path.display())),

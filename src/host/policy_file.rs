@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use tidewaiter::policy::{self, Loaded};
+use anyhow::Context as _;
 
-use crate::cli::threats::Threats;
-use crate::cli::{input, style};
+use super::threats::Threats;
+use crate::policy::{self, Loaded};
 
 /// The last policy that parses, and a newer one that does not.
-pub struct Policy {
+pub struct PolicyFile {
     path: Option<PathBuf>,
     text: Option<String>,
     field: String,
@@ -20,47 +19,58 @@ pub struct Policy {
 }
 
 /// What came of looking at the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seen {
+    /// What it was.
     Same,
+    /// Another policy, which holds now.
     New,
+    /// A policy that does not parse.
     Bad,
 }
 
-impl Policy {
+impl PolicyFile {
     /// Reads the file for the first time. One that does not parse does not silence the pipeline: the built-in policy
     /// holds until it does.
-    pub fn read(path: Option<PathBuf>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(path: Option<PathBuf>, say: impl Fn(&str)) -> anyhow::Result<Self> {
         let field = Loaded::builtin().policy.output.field;
         let mut policy = Self { path, text: None, field, threat_files: Vec::new(), bad: None, is_missed: false };
         if let Some(path) = &policy.path {
-            let text = input::read(path)?;
-            policy.take(text);
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            policy.take(text, say);
         }
         Ok(policy)
     }
 
     /// The text of the policy that holds; none for the built-in one.
+    #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 
     /// The text of a newer policy, which does not parse.
+    #[must_use]
     pub fn bad(&self) -> Option<&str> {
         self.bad.as_deref()
     }
 
     /// The key of the enrichment.
+    #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
     /// The lists of hostile destinations that the policy that holds names, to be read from the beginning.
+    #[must_use]
     pub fn threats(&self) -> Threats {
         Threats::beside(self.path.as_ref(), &self.threat_files)
     }
 
     /// Looks whether the file has changed. Whoever asks for it is told again what is wrong with it.
-    pub fn look(&mut self, is_asked: bool) -> Seen {
+    pub fn look(&mut self, is_asked: bool, say: impl Fn(&str)) -> Seen {
         let Some(path) = &self.path else { return Seen::Same };
         match std::fs::read_to_string(path) {
             Ok(text) => {
@@ -69,11 +79,11 @@ impl Policy {
                 if last == Some(&text) && !is_asked {
                     return Seen::Same;
                 }
-                self.take(text)
+                self.take(text, say)
             }
             Err(error) => {
                 if !self.is_missed || is_asked {
-                    style::warning(&format!("cannot read {}: {error}; the policy stays", path.display()));
+                    say(&format!("cannot read {}: {error}; the policy stays", path.display()));
                     self.is_missed = true;
                 }
                 Seen::Same
@@ -81,7 +91,7 @@ impl Policy {
         }
     }
 
-    fn take(&mut self, text: String) -> Seen {
+    fn take(&mut self, text: String, say: impl Fn(&str)) -> Seen {
         match policy::load(&text) {
             Ok(loaded) => {
                 self.field = loaded.policy.output.field;
@@ -91,8 +101,9 @@ impl Policy {
                 Seen::New
             }
             Err(problems) => {
-                let path = self.path.clone().unwrap_or_default();
-                style::warning(&format!("{}; the one before stays", input::rejected(&path, &problems)));
+                let path = self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+                let first = problems.first().map_or_else(String::new, ToString::to_string);
+                say(&format!("{path} is no policy: {first}; the one before stays"));
                 self.bad = Some(text);
                 Seen::Bad
             }
