@@ -63,6 +63,37 @@ fn records(kind: &str) -> Vec<String> {
                 "id": format!("{:012x}", number % 50), "name": name, "cpu_used": number * 1_000_000,
                 "mem_used": 5_000_000 + number, "mem_limit": 4_294_963_200_u64,
             }),
+            "zeek conn" => json!({
+                "_path": "conn", "ts": 1_773_533_191.5 + number as f64, "uid": format!("C{number}"),
+                "id.orig_h": format!("10.1.0.{}", number % 50), "id.orig_p": 30_000 + number,
+                "id.resp_h": format!("93.184.{}.{}", number % 50, number % 11), "id.resp_p": 443, "proto": "tcp",
+                "service": "ssl", "duration": 0.52, "orig_bytes": 731, "resp_bytes": 5120 + number, "conn_state": "SF",
+                "local_orig": true, "local_resp": false, "missed_bytes": 0, "history": "ShADadFf", "orig_pkts": 9,
+                "orig_ip_bytes": 1211, "resp_pkts": 11, "resp_ip_bytes": 5692,
+            }),
+            "zeek dns" => json!({
+                "_path": "dns", "ts": 1_773_533_191.5 + number as f64, "uid": format!("D{number}"),
+                "id.orig_h": format!("10.1.0.{}", number % 50), "id.orig_p": 30_000 + number, "id.resp_h": "10.0.0.10",
+                "id.resp_p": 53, "proto": "udp", "query": format!("api-{}.example.org", number % 11),
+                "qtype_name": "A", "rcode_name": "NOERROR", "answers": [format!("93.184.0.{}", number % 11)],
+            }),
+            "hubble flow" => json!({
+                "flow": {
+                    "time": format!("2026-03-15T00:{:02}:{:02}.517Z", number / 60 % 60, number % 60),
+                    "verdict": "FORWARDED", "traffic_direction": "EGRESS", "is_reply": false, "Type": "L3_L4",
+                    "IP": {"source": format!("10.1.0.{}", number % 50), "destination": format!("93.184.0.{}", number % 11),
+                        "ipVersion": "IPv4"},
+                    "l4": {"TCP": {"source_port": 30_000 + number, "destination_port": 443, "flags": {"SYN": true}}},
+                    "source": {"ID": 1234, "identity": 5678, "cluster_name": "default", "namespace": "shop",
+                        "labels": ["k8s:app=service", "k8s:io.kubernetes.pod.namespace=shop"],
+                        "pod_name": format!("service-{}-78945dccd8-hvr55", number % 50),
+                        "workloads": [{"name": format!("service-{}", number % 50), "kind": "Deployment"}]},
+                    "destination": {"identity": 2, "labels": ["reserved:world"]},
+                    "destination_names": [format!("api-{}.example.org", number % 11)],
+                    "event_type": {"type": 4, "sub_type": 3}, "node_name": "node-1",
+                },
+                "node_name": "node-1", "time": format!("2026-03-15T00:{:02}:{:02}.517Z", number / 60 % 60, number % 60),
+            }),
             "plain log" => json!({
                 "level": "info", "msg": "GET /healthz 200", "duration_ms": 3, "path": "/healthz", "number": number,
                 "user_agent": "kube-probe/1.31", "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -100,7 +131,8 @@ fn serde_json_value(bencher: Bencher, kind: &str) {
 }
 
 #[divan::bench(args = [
-    "docker", "docker die", "restart counter", "docker stats", "container log", "plain log", "finding",
+    "docker", "docker die", "restart counter", "docker stats", "zeek conn", "zeek dns", "hubble flow", "container log",
+    "plain log", "finding",
 ])]
 fn inspect(bencher: Bencher, kind: &str) {
     let records = records(kind);

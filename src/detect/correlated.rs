@@ -35,6 +35,9 @@ impl Worth for Lately {
     }
 }
 
+/// By rule, the reason of what belongs together with a finding of another one.
+pub type Company = [Option<&'static str>; RuleName::ALL.len()];
+
 /// What the rules have found of the workloads.
 #[derive(Debug)]
 pub struct Correlated {
@@ -58,12 +61,15 @@ impl Correlated {
             .any(|rule| lately.found.get(*rule as usize).is_some_and(recent))
     }
 
-    /// Whether no other rule has found something of the workload that belongs together with what one finds now.
+    /// The reasons of other rules that belong together with what one finds of the workload now; none when it is time to
+    /// say so.
     #[must_use]
-    pub fn is_alone(&self, workload: u64, rule: RuleName, at: i64) -> bool {
-        let Some(lately) = self.lately.get(workload) else { return true };
-        let together = |found: &Option<(i64, _)>| found.is_some_and(|(time, _)| (at - time).abs() <= TOGETHER);
-        !lately.found.iter().enumerate().any(|(place, found)| place != rule as usize && together(found))
+    pub fn company(&self, workload: u64, rule: RuleName, at: i64) -> Option<Company> {
+        let Some(lately) = self.lately.get(workload) else { return Some(Company::default()) };
+        let mut company = lately.found.map(|found| found.filter(|(time, _)| (at - time).abs() <= TOGETHER));
+        *company.get_mut(rule as usize)? = None;
+        let is_told = lately.told.is_some_and(|told| (at - told).abs() < DAY);
+        (is_told || company.iter().all(Option::is_none)).then(|| company.map(|found| Some(found?.1)))
     }
 
     /// Takes up that a rule has found the same again.

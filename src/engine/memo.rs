@@ -6,6 +6,7 @@
 
 use crate::baseline::{Readiness, Seed};
 use crate::detect::Detection;
+use crate::detect::correlated::Company;
 use crate::detect::image::reasons;
 use crate::image::Reference;
 use crate::policy::RuleName;
@@ -47,6 +48,8 @@ pub struct Again {
     pub workload: Workload<'static>,
     pub image: Option<Reference>,
     pub readiness: Readiness,
+    /// What other rules have found with it.
+    pub company: Company,
     /// The key of its episode.
     pub episode: u64,
     pub rest: Box<[u8]>,

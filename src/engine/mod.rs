@@ -65,8 +65,7 @@ pub struct Engine {
     /// The members that sources read, and the one that the enrichment stands under.
     shape: Shape,
     own: Key,
-    scanner: Scanner,
-    inner: Scanner,
+    scanners: Option<Box<[Scanner; 2]>>,
     reader: Reader,
     images: UnauthorizedImage,
     containers: Containers,
@@ -120,8 +119,7 @@ impl Engine {
             loaded,
             shape,
             own,
-            scanner: Scanner::default(),
-            inner: Scanner::default(),
+            scanners: None,
             reader: Reader::default(),
             learning: One::default(),
             written: Vec::new(),
@@ -197,17 +195,16 @@ impl Engine {
             return outcome;
         }
         // The scanners leave their places, so that what they found can be read while the rest of the engine works.
-        let mut scanner = std::mem::take(&mut self.scanner);
-        let mut inner = std::mem::take(&mut self.inner);
+        let mut scanners = self.scanners.take().unwrap_or_default();
+        let [scanner, inner] = &mut *scanners;
         let outcome = match scanner.scan(&self.shape, record) {
-            Ok(fields) => self.inspect_fields(&fields, &mut inner, time, out),
+            Ok(fields) => self.inspect_fields(&fields, inner, time, out),
             Err(invalid) => {
                 out.extend_from_slice(record);
                 Outcome::Invalid(invalid)
             }
         };
-        self.scanner = scanner;
-        self.inner = inner;
+        self.scanners = Some(scanners);
         outcome
     }
 
@@ -270,11 +267,11 @@ impl Engine {
         let mut outcome = Outcome::Clean;
         let mut count = None;
         if let Some(again) = &answer.again {
-            let Again { rule, reason, workload, image, readiness, episode, rest } = &**again;
+            let Again { rule, reason, workload, image, readiness, company, episode, rest } = &**again;
             let policy = &self.loaded.policy;
             if learning.readiness(policy.baseline.learn_for) != *readiness
                 || policy.excuse(workload, image.as_ref(), *rule, reason, at).is_some()
-                || !self.correlated.is_alone(answer.workload, *rule, at.sec)
+                || self.correlated.company(answer.workload, *rule, at.sec).as_ref() != Some(company)
             {
                 return None;
             }
@@ -334,10 +331,9 @@ impl Engine {
             }
             (Outcome::Clean, []) => Answer { source, workload, enrichment: clean(), again: None, said: None },
             (Outcome::Suppressed, [detection])
-                if memo::lasts(detection)
-                    && detection.suppressed.as_deref() == Some(COOLDOWN)
-                    && self.correlated.is_alone(workload, detection.rule, judgement.at.sec) =>
+                if memo::lasts(detection) && detection.suppressed.as_deref() == Some(COOLDOWN) =>
             {
+                let Some(company) = self.correlated.company(workload, detection.rule, judgement.at.sec) else { return };
                 let Some(around) = enrich::around_count(policy.output.format, &self.written) else { return };
                 let place = judgement.shown.and_then(|(_, image)| image);
                 let image = place.and_then(|(place, _)| self.images.judged(place)?.reference().cloned());
@@ -352,6 +348,7 @@ impl Engine {
                     workload: workload.clone().into_owned(),
                     image,
                     readiness: self.learning.readiness(policy.baseline.learn_for),
+                    company,
                     episode: episode(detection, workload),
                     rest: memo::end(b"", around.1, fields),
                 };
