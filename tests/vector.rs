@@ -4,6 +4,9 @@
 // Clippy knows a test by its attribute, and not what only tests call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[cfg(target_os = "linux")]
+#[path = "common/lua.rs"]
+mod lua;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/sidecar.rs"]
 mod sidecar;
@@ -111,6 +114,8 @@ impl Place {
             .replace("/vector-data-dir", &format!("{folder}/data"))
             .replace("/var/log/container-events", &format!("{folder}/in"))
             .replace("/var/log/tidewaiter", &format!("{folder}/out"))
+            .replace("/etc/tidewaiter/tidewaiter.yaml", &format!("{folder}/tidewaiter.yaml"))
+            .replace("/var/lib/tidewaiter", &format!("{folder}/state"))
             .replace("127.0.0.1:9713", &self.sidecar)
             .replace("127.0.0.1:9714", &self.next);
         let path = self.path(name);
@@ -256,6 +261,48 @@ fn the_sidecar_loses_nothing_and_changes_nothing() {
 fn a_million_events_in_a_million_out() {
     let Some(program) = program("a_million_events_in_a_million_out") else { return };
     sidecar::run_for(Duration::from_secs(1800), pass(&program, 1_000_000));
+}
+
+/// In Vector's `lua` transform nothing is lost either while Vector lives, and what changes is what Vector's own conversion
+/// to Lua changes.
+#[cfg(target_os = "linux")]
+#[test]
+fn in_process_nothing_is_lost() {
+    const COUNT: usize = 20_000;
+    let Some(program) = program("in_process_nothing_is_lost") else { return };
+    let place = Place::new();
+    place.write(COUNT);
+    let module = lua::module();
+    let pipeline = read("in-process.yaml").replace("/usr/lib/tidewaiter", module.parent().unwrap().to_str().unwrap());
+    let configurations = [place.copy_of("in-process.yaml", &pipeline), place.copy("sources/files.yaml")];
+    for words in [&["validate", "--deny-warnings"][..], &["test"]] {
+        let output = vector::command(&program, words, &configurations);
+        let said = String::from_utf8_lossy(&output.stdout);
+        let is_unable = said.contains("undefined symbol") || said.contains("dynamic libraries not enabled");
+        if is_unable {
+            return eprintln!("in_process_nothing_is_lost: skipped: this Vector does not load Lua modules");
+        }
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    run(async {
+        let mut vector = Vector::start(&program, &configurations, place.path("log"));
+        while place.count() < COUNT {
+            vector.check();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let log = vector.end();
+        assert!(!log.contains("ERROR"), "{log}");
+        let (mut enriched, mut next) = (0, 0);
+        for (number, (out, enrichment)) in place.records("records.ndjson").enumerate() {
+            let expected = record(number).replace("null,3", "\"\",3").replace(":null", ":\"\"").replace("[]", "{}");
+            assert_eq!(out, serde_json::from_str::<Json>(&expected).unwrap());
+            enriched += usize::from(!enrichment.is_null());
+            next = number + 1;
+        }
+        assert_eq!(next, COUNT);
+        assert!(enriched > COUNT / 3, "{enriched}");
+        assert!(fs::read_dir(place.path("state")).unwrap().count() > 1);
+    });
 }
 
 #[test]
