@@ -13,8 +13,6 @@
 //! The record goes to the guest as JSON. Only the enrichment comes back: what else the event has is not touched. An error
 //! leaves the event as it was.
 
-#![expect(unsafe_code, reason = "the symbol that Lua looks for")]
-
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
