@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[allow(dead_code, reason = "other tests use the rest")]
+#[path = "common/fluent_bit.rs"]
+mod fluent_bit;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/mixed_records.rs"]
 mod mixed_records;
 #[path = "common/sidecar.rs"]
@@ -529,6 +532,54 @@ fn other_requests_get_an_answer() {
         }
         let matches = sidecar.number("tidewaiter_matches_total{rule=\"unauthorized-image\"}").await;
         assert_eq!(matches, Some(1.0));
+        sidecar.end().await;
+    });
+}
+
+/// The shipped pipeline of a Fluent Bit without the filter, in the real one where there is one.
+#[test]
+fn fluent_bit_goes_the_same_way() {
+    const COUNT: usize = 500;
+    let Some(program) = fluent_bit::find() else {
+        return eprintln!("fluent_bit_goes_the_same_way: skipped: no fluent-bit on the PATH");
+    };
+    run(async {
+        let place = fluent_bit::Place::new(tidewaiter::host::FLUENT_BIT, STRICT);
+        let next = Next::start().await;
+        let policy = place.home().join("tidewaiter.yaml");
+        let sidecar = Sidecar::start(&["--policy", policy.to_str().unwrap(), "--forward", &next.url()]).await;
+        let shipped = include_str!("../pipelines/fluent-bit/http.yaml");
+        let text = shipped
+            .replace("/var/lib/fluent-bit", place.path().to_str().unwrap())
+            .replace("/var/log/container-events", place.input().to_str().unwrap())
+            .replace("port: 9713", &format!("port: {}", sidecar.url.rsplit(':').next().unwrap()));
+        let pipeline = place.path().join("http.yaml");
+        fs::write(&pipeline, text).unwrap();
+        let records: Vec<String> =
+            (0..COUNT).map(|number| event("evil/x").replace("\"f0\"", &format!("\"f{number}\""))).collect();
+        fs::write(place.input().join("records.ndjson"), records.join("\n") + "\n").unwrap();
+        // It is refused first, and sent again.
+        next.answer(503);
+        let running = place.start(&program, &pipeline, &[]);
+        until("it was refused", async || !next.bodies().is_empty()).await;
+        let refused = next.bodies().len();
+        next.answer(200);
+        let lines = || -> Vec<Json> {
+            let bodies = next.bodies().split_off(refused).concat();
+            bodies
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .map(|line| serde_json::from_slice(line).unwrap())
+                .collect()
+        };
+        until("all have arrived", async || lines().len() >= COUNT).await;
+        drop(running);
+        for (mut out, record) in lines().into_iter().zip(&records) {
+            let enrichment = out.as_object_mut().unwrap().shift_remove("tidewaiter").unwrap();
+            assert_eq!(enrichment["source"], "docker");
+            assert_eq!(out, serde_json::from_str::<Json>(record).unwrap());
+        }
+        assert!(sidecar.number("tidewaiter_repeated_batches_total").await.is_some_and(|repeated| repeated >= 1.0));
         sidecar.end().await;
     });
 }

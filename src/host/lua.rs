@@ -99,7 +99,7 @@ fn write_object(table: &LuaTable, but: Option<&str>, depth: usize, out: &mut Vec
         if out.len() > begin {
             out.push(b',');
         }
-        quote(&name, out);
+        quote(String::from_utf8_lossy(&name).as_bytes(), out);
         out.push(b':');
         write(&value, depth, out)
     })?;
@@ -112,7 +112,8 @@ fn write(value: &LuaValue, depth: usize, out: &mut Vec<u8>) -> LuaResult<()> {
         LuaValue::Boolean(value) => write!(out, "{value}")?,
         LuaValue::Integer(value) => write!(out, "{value}")?,
         LuaValue::Number(value) if value.is_finite() => write!(out, "{value:?}")?,
-        LuaValue::String(value) => quote(&value.as_bytes(), out),
+        // Bytes that are no text would make the record none.
+        LuaValue::String(value) => quote(String::from_utf8_lossy(&value.as_bytes()).as_bytes(), out),
         LuaValue::Table(table) => {
             let depth = depth.checked_sub(1).ok_or_else(|| "nested too deep".into_lua_err())?;
             if table.raw_len() > 0 {

@@ -137,7 +137,11 @@ impl Door {
 }
 
 fn refusal(status: StatusCode, why: &'static str) -> Response {
-    (status, [(header::RETRY_AFTER, "1")], why).into_response()
+    let mut response = (status, why).into_response();
+    if comes_again(status) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// Whether a batch that got this answer is sent again by whoever wants to lose nothing.
