@@ -2,8 +2,11 @@
 //! returns its input, with a simple Lua script (`simple.lua`), and with Tidewaiter.
 //!
 //! ```text
-//! cargo bench --bench fluent_bit [-- ROUNDS]
+//! cargo bench --profile dev --bench fluent_bit [-- ROUNDS]
 //! ```
+//!
+//! It is Fluent Bit and the module that are measured: the profile is this program's alone, and this one is built by the
+//! tests already.
 //!
 //! Fluent Bit is `TIDEWAITER_FLUENT_BIT`, or else the one on the `PATH`. The rounds are interleaved, so that what else
 //! the machine does hits all alike.

@@ -101,7 +101,9 @@ impl World {
         observation.facts.push(Fact::Flow(flow));
         let nanos = (contact.at.fract() * 1e9) as u32;
         let at = Time { sec: START + contact.at.floor() as i64, nanos };
-        let context = Context { policy: &self.policy, at, readiness: Readiness::Ready, workload: id };
+        // The collector learns for as long as its workloads.
+        let readiness = if contact.at < DAY as f64 { Readiness::Learning } else { Readiness::Ready };
+        let context = Context { policy: &self.policy, at, readiness, workload: id };
         let mut found = Vec::new();
         self.rule.judge(&observation, context, false, &mut found);
         found.iter().map(|detection| detection.reason.id).collect()
@@ -188,7 +190,7 @@ fn process(chance: &mut Chance, from: f64, span: f64, mut gap: impl FnMut(&mut C
     contacts
 }
 
-const HARMLESS: [Harmless; 17] = [
+const HARMLESS: [Harmless; 18] = [
     ("poller known since learning, 30 s", 1.0, 0.0, |chance, span| {
         let mut contacts = beacon(chance, 30.0, 0.02, 0.0, span);
         contacts.iter_mut().for_each(|contact| contact.at -= LEARNED - HOUR);
@@ -201,6 +203,12 @@ const HARMLESS: [Harmless; 17] = [
     }),
     // Nothing tells it from command and control: one finding a day, and the policy can allow it.
     ("poller that is new, 30 s", 2.0, 1.01, |chance, span| beacon(chance, 30.0, 0.02, 0.0, span)),
+    // Nor this, of a workload that is itself new.
+    ("poller of a new workload, 30 s", 2.0, 1.01, |chance, span| {
+        let mut contacts = beacon(chance, 30.0, 0.02, 0.0, span);
+        contacts.iter_mut().for_each(|contact| contact.at -= HOUR);
+        contacts
+    }),
     ("Poisson, 6 an hour", 10.0, 0.0, |chance, span| {
         process(chance, LEARNED, span, |chance, _| 600.0 * chance.exponential())
     }),

@@ -108,6 +108,20 @@ impl Worth for Judged {
     }
 }
 
+/// The names that a policy allows.
+fn known(policy: &Policy) -> Known {
+    let mut known = Known::default();
+    for rule in policy.images.rules.iter().filter(|rule| rule.action == Action::Allow) {
+        known.add_pattern(&rule.pattern);
+    }
+    known
+}
+
+/// Of how many images it is remembered how they were judged. A workload has few, and many have the same.
+fn texts(policy: &Policy) -> u32 {
+    policy.limits.workloads.min(4096)
+}
+
 /// The place of a judged text, for [`UnauthorizedImage::judged`].
 pub type Place = u32;
 
@@ -115,26 +129,22 @@ impl UnauthorizedImage {
     /// The rule for a policy, with nothing seen.
     #[must_use]
     pub fn new(policy: &Policy, seed: Seed) -> Self {
-        let mut rule = Self {
+        Self {
             seed,
-            known: Known::default(),
-            // As many images as workloads: a workload has few.
-            texts: Table::new(policy.limits.workloads.min(8192), seed),
+            known: known(policy),
+            texts: Table::new(texts(policy), seed),
             clock: 0,
             digests: Digests::new(policy.limits.workloads, seed),
             names: Names::new(policy.limits.workloads, seed),
-        };
-        rule.set_policy(policy);
-        rule
+        }
     }
 
     /// Judges by another policy from now on; digests and names that were seen stay.
     pub fn set_policy(&mut self, policy: &Policy) {
-        self.known = Known::default();
-        for rule in policy.images.rules.iter().filter(|rule| rule.action == Action::Allow) {
-            self.known.add_pattern(&rule.pattern);
-        }
-        self.texts = Table::new(policy.limits.workloads.min(8192), self.seed);
+        self.known = known(policy);
+        // The old one goes first: the memory of both would never be given back.
+        self.texts = Table::new(0, self.seed);
+        self.texts = Table::new(texts(policy), self.seed);
     }
 
     /// What is known of the text at a place.

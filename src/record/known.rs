@@ -14,9 +14,9 @@ use super::shape::Key;
 use super::value::{Fields, Slot};
 
 /// How much is remembered: free values and ends, words between them, and texts.
-const MOST_NODES: usize = 1 << 14;
-const MOST_WORDS: usize = 1 << 18;
-const MOST_TEXTS: usize = 1 << 12;
+const MOST_NODES: usize = 1 << 13;
+const MOST_WORDS: usize = 1 << 17;
+const MOST_TEXTS: usize = 1 << 11;
 
 /// The longest text that is remembered, in bytes.
 const LONGEST: usize = 1 << 14;

@@ -106,6 +106,8 @@ pub struct Traffic {
     pub(crate) pairs: Pairs,
     pub(crate) talks: Talks,
     pub(crate) subnames: Table<Subnames>,
+    /// Since when other workloads are known, in seconds: one that was seen before is not new, only not known yet.
+    learned_since: Option<i64>,
     /// Room to work in.
     codes: Vec<u16>,
 }
@@ -170,6 +172,7 @@ impl Traffic {
             pairs: Pairs::new(pairs, seed),
             talks: Talks::new(workloads, seed),
             subnames: Table::new(workloads / 4, seed),
+            learned_since: None,
             codes: Vec::new(),
         };
         this.set_policy(policy);
@@ -231,7 +234,11 @@ impl Traffic {
             talk.flags |= NAMES;
         }
         let is_one_of_many = now <= talk.roams_until;
-        let mut standing = Standing::new(talk, &destination, context, is_suspect);
+        if context.readiness != Readiness::Learning {
+            self.learned_since.get_or_insert(now);
+        }
+        let is_newcomer = self.learned_since.is_some_and(|since| talk.first >= since);
+        let mut standing = Standing::new(talk, &destination, context, is_newcomer, is_suspect);
         let has_failed = flow.progress == Progress::Failed;
         let key = id(&[&workload.to_le_bytes(), &destination.key().to_le_bytes(), &[has_failed.into()]]);
         let mut told = Contacted { context, who, destination, standing, key, has_failed, contact: None, at };
@@ -307,7 +314,8 @@ impl Traffic {
     fn beacon(&mut self, told: &Contacted<'_>, found: &mut Vec<Detection>) {
         let (standing, now) = (&told.standing, told.context.at.sec);
         let Some(Contact::Pair(true)) = told.contact else { return };
-        if QUIET.contains(&told.destination.port) || !standing.is_open() {
+        // What a workload knows is not looked at any closer.
+        if QUIET.contains(&told.destination.port) || !standing.is_learning && !standing.is_open() {
             return;
         }
         let Some(pair) = self.pairs.pairs.get_mut(told.key) else { return };
@@ -315,6 +323,9 @@ impl Traffic {
             return;
         }
         let Some(timing) = beacon::timing(pair, &mut self.codes) else { return };
+        if !standing.is_open_to_clock(timing.period, told.has_failed) {
+            return;
+        }
         let size = if told.has_failed { 0.5 } else { beacon::same_size(pair) };
         let hours = f64::from(pair.hours.count_ones());
         let days = f64::from(pair.days.count_ones());
@@ -353,7 +364,8 @@ impl Traffic {
             .with("contacts", f64::from(pair.contacts));
         standing.explain(&mut detection);
         detection.score = score;
-        if score < 85 || told.has_failed {
+        // Of a workload that is new itself less is known.
+        if score < 85 || told.has_failed || standing.is_newcomer {
             detection.severity = super::Severity::Medium;
         }
         found.push(detection);

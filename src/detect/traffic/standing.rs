@@ -11,6 +11,12 @@ pub const SEVERAL: u32 = 3;
 /// A destination of so many workloads is a service.
 const POPULAR: u32 = 10;
 
+/// Hardly anybody polls what is outside more often than this, in milliseconds.
+const FAST: f64 = 5_000.0;
+
+/// New workloads with a task of every hour are many: so theirs is looked at only where it is of fewer milliseconds.
+const SLOW: f64 = 1_800_000.0;
+
 /// What went on for so long has been reported, and looked at, and stayed.
 const ACCEPTED: i64 = 30 * DAY;
 
@@ -25,6 +31,8 @@ const USUAL: [u16; 40] = [
 pub struct Standing {
     /// Whether the workload is not known for as long as the policy wants to learn.
     pub is_learning: bool,
+    /// Whether that is so though others were known before it began.
+    pub is_newcomer: bool,
     /// Whether it has contacted the destination while it was being learned, or for so long that it is accepted.
     pub is_known: bool,
     /// Whether others had contacted it for as long as it takes to learn when this workload began.
@@ -42,10 +50,18 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What is known before the destination is.
-    pub fn new(talk: &Talk, destination: &Destination, context: Context<'_>, is_suspect: bool) -> Self {
+    /// What is known before the destination is. A newcomer is a workload that began when others were known.
+    pub fn new(
+        talk: &Talk,
+        destination: &Destination,
+        context: Context<'_>,
+        is_newcomer: bool,
+        is_suspect: bool,
+    ) -> Self {
+        let is_learning = context.at.sec.saturating_sub(talk.first) < i64::from(context.policy.baseline.learn_for);
         Self {
-            is_learning: context.at.sec.saturating_sub(talk.first) < i64::from(context.policy.baseline.learn_for),
+            is_learning,
+            is_newcomer: is_learning && is_newcomer,
             is_known: false,
             is_established: false,
             prevalence: 1,
@@ -60,7 +76,8 @@ impl Standing {
     pub fn learn(&mut self, first: i64, seen: Seen, context: Context<'_>) {
         let learn_for = i64::from(context.policy.baseline.learn_for);
         let learned = self.first.saturating_add(learn_for);
-        self.is_known = learn_for > 0 && first < learned || context.at.sec.saturating_sub(first) >= ACCEPTED;
+        let is_learned = learn_for > 0 && first < learned && !self.is_newcomer;
+        self.is_known = is_learned || context.at.sec.saturating_sub(first) >= ACCEPTED;
         self.is_established = learn_for > 0 && seen.first.saturating_add(learn_for) <= first;
         self.prevalence = seen.prevalence();
     }
@@ -74,6 +91,22 @@ impl Standing {
             return self.is_suspect || self.is_bare && self.is_odd;
         }
         !self.is_known && (!self.is_established || self.is_bare && self.is_odd)
+    }
+
+    /// Whether a clock behind its contacts is judged, too, where nothing else of the two would be.
+    ///
+    /// A workload that is new where others are known is not new because nobody has looked: what it does by the clock,
+    /// with a destination of nobody's, it was perhaps made for. Where nobody is known yet it takes a clock that is faster
+    /// than pollers are.
+    pub fn is_open_to_clock(&self, period: f64, has_failed: bool) -> bool {
+        let is_striking = if self.is_newcomer { !self.is_established && period < SLOW } else { period < FAST };
+        let is_rare = self.is_learning && self.prevalence < SEVERAL;
+        self.is_open() || is_rare && is_striking || has_failed && self.is_open_to_failures()
+    }
+
+    /// Whether attempts that fail are judged: a service at an odd port may be down, but not from the first day on.
+    pub fn is_open_to_failures(&self) -> bool {
+        self.is_open() || self.is_learning && self.is_odd && self.prevalence < SEVERAL
     }
 
     /// What this adds to a score, as in RITA: a destination that is new and rare counts more, one that many use less.

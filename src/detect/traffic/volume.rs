@@ -97,8 +97,9 @@ impl Traffic {
             found.push(detection);
         }
         let is_contact = matches!(told.contact, Some(Contact::Pair(_)));
-        let is_unusual = standing.is_open()
-            || !standing.is_learning && pair.rush > STROBE_TIMES * pair.usual_rush.max(pair.contacts / 200);
+        let is_open = if told.has_failed { standing.is_open_to_failures() } else { standing.is_open() };
+        let is_unusual =
+            is_open || !standing.is_learning && pair.rush > STROBE_TIMES * pair.usual_rush.max(pair.contacts / 200);
         if is_contact && is_unusual {
             let (limit, what, reason) = if told.has_failed {
                 (FLOOD, TOLD_FLOOD, &reasons::FAILED)
@@ -106,7 +107,7 @@ impl Traffic {
                 (STROBE, TOLD_STROBE, &reasons::STROBE)
             };
             // Of a failing destination that is known somebody else is told: it is down.
-            let is_due = pair.rush >= limit && !is_quiet && (!told.has_failed || standing.is_open());
+            let is_due = pair.rush >= limit && !is_quiet && (!told.has_failed || is_open);
             if is_due && pair.tell(what, now) {
                 let does = if told.has_failed { "has tried in vain to reach" } else { "has contacted" };
                 let message = format!("{who} {does} {} {} times within the hour", shown(), pair.rush);
