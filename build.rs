@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         export_allocator();
         Ok(())
     } else if env::var_os("CARGO_FEATURE_CLI").is_some() {
+        keep_loaded();
         build_guests()
     } else {
         Ok(())
@@ -25,6 +26,13 @@ fn main() -> ExitCode {
             println!("cargo::error={sentence}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Lua unloads a module with its state, as Vector does at a reload. What handles a guest's traps must stay where it is.
+fn keep_loaded() {
+    if is("CARGO_CFG_TARGET_OS", "linux") {
+        println!("cargo::rustc-link-arg-examples=-Wl,-z,nodelete");
     }
 }
 

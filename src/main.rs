@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let done = match options.command {
         Command::Demo(arguments) => cli::demo::run(&arguments),
         Command::Run(arguments) => cli::run::run(&arguments),
+        Command::Serve(arguments) => cli::serve::run(&arguments),
         Command::Check(arguments) => cli::check::run(&arguments),
         Command::Test(arguments) => cli::test::run(&arguments),
         Command::Explain(arguments) => cli::explain::run(&arguments),

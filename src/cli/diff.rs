@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tidewaiter::host::Verdict;
+use tidewaiter::host::threats::Threats;
 use tidewaiter::image::Reference;
 use tidewaiter::policy::Format as Form;
 
 use super::input::batches;
 use super::run::Running;
 use super::style::{self, BAD, BOLD, DIM, GOOD};
-use super::threats::Threats;
 use super::{Format, Guest, exit, findings, input};
 
 /// What a finding is about: rule, reason, workload, and the image or destination.

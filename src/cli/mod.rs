@@ -16,11 +16,11 @@ pub mod observe;
 pub mod report;
 pub mod run;
 pub mod score;
+pub mod serve;
 pub mod state;
 pub mod store;
 pub mod style;
 pub mod test;
-pub mod threats;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -41,6 +41,8 @@ pub enum Command {
     Demo(demo::Arguments),
     /// Enrich records: newline-delimited JSON in, the same lines in the same order out
     Run(run::Arguments),
+    /// Enrich what is sent by HTTP: the sidecar of Vector, and of anything that can POST
+    Serve(serve::Arguments),
     /// Check policies, and show what is wrong where
     Check(check::Arguments),
     /// Run scenario files: a policy, records, and what is expected of them

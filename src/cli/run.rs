@@ -11,11 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use tidewaiter::host::component::Component;
 use tidewaiter::host::fluent_bit::{FluentBit, Log};
+use tidewaiter::host::keeper::{seed, token};
+use tidewaiter::host::store::Store;
+use tidewaiter::host::threats::Threats;
 use tidewaiter::host::{Batch, Host, Verdict};
 
 use super::chunks::{Chunks, Stop};
-use super::store::Store;
-use super::threats::Threats;
 use super::{Format, Guest, diff, exit, findings, input, style};
 
 #[derive(Debug, Args)]
@@ -118,7 +119,7 @@ impl Running {
 
     /// Gives the guest the threat lists that are not as they were.
     pub fn refresh(&mut self) -> Result<()> {
-        for (name, text) in self.threats.changed() {
+        for (name, text) in self.threats.changed(style::warning) {
             if let Some(folder) = &self.folder {
                 let copy = folder.path().join(&name);
                 copy.parent().map_or(Ok(()), std::fs::create_dir_all).context("cannot copy a threat list")?;
@@ -144,22 +145,12 @@ struct Keeping {
 impl Keeping {
     fn start(arguments: &Arguments, guest: &mut dyn Host) -> Result<Self> {
         let (Some(path), Guest::Component) = (&arguments.state, arguments.guest) else { return Ok(Self::default()) };
-        Ok(Self { store: Some(Store::open(path, token(), guest)?), stop: Some(Stop::on_signals()?) })
+        let (store, restored) = Store::open(path, token(), guest)?;
+        if let Some(line) = restored {
+            anstream::eprintln!("{line}");
+        }
+        Ok(Self { store: Some(store), stop: Some(Stop::on_signals()?) })
     }
-}
-
-/// What tells this process' folder of state from another's.
-pub fn token() -> [u8; 16] {
-    let [low, high] = seed();
-    let mut token = [0; 16];
-    token.iter_mut().zip(low.to_le_bytes().into_iter().chain(high.to_le_bytes())).for_each(|(to, byte)| *to = byte);
-    token
-}
-
-/// Two random numbers, from the keys that the standard library gives its own hash maps.
-fn seed() -> [u64; 2] {
-    use std::hash::{BuildHasher, RandomState};
-    [RandomState::new().hash_one(0), RandomState::new().hash_one(1)]
 }
 
 /// Runs one input through the guest, as fast as it comes: what is complete goes out before more is waited for.
@@ -192,7 +183,8 @@ fn stream(
             sink.write(&batch)?;
             pending.drain(..complete);
             if let Some(store) = &mut keeping.store {
-                store.keep(&mut *running.guest, batch.verdicts.contains(&Verdict::Match));
+                let kept = store.keep(&mut *running.guest, batch.verdicts.contains(&Verdict::Match));
+                kept.err().iter().for_each(|error| style::warning(&format!("{error:#}")));
             }
         }
         if read == 0 {

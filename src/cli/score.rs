@@ -12,12 +12,12 @@ use tidewaiter::emulate::label::{Label, hash};
 use tidewaiter::emulate::score::{Row, Score, Tally, alerts};
 use tidewaiter::emulate::{POLICY, Stream};
 use tidewaiter::host::Verdict;
+use tidewaiter::host::threats::Threats;
 use tidewaiter::time::Time;
 
 use super::emulate::{Wanted, find, seconds};
 use super::run::Running;
 use super::style::{self, BAD, BOLD, DIM, GOOD, WARN};
-use super::threats::Threats;
 use super::{Guest, exit, findings, input};
 
 #[derive(Debug, Args)]

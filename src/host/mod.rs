@@ -2,6 +2,10 @@
 
 pub mod component;
 pub mod fluent_bit;
+pub mod keeper;
+pub mod policy_file;
+pub mod store;
+pub mod threats;
 
 use once_cell::sync::Lazy;
 

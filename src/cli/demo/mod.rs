@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
 use tidewaiter::host::Verdict;
+use tidewaiter::host::threats::Threats;
 use tidewaiter::policy;
 
 use super::run::Running;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
-use super::threats::Threats;
 use super::{Guest, exit, findings, report, style};
 
 #[derive(Debug, Args)]

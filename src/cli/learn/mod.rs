@@ -10,14 +10,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use tidewaiter::host::keeper::token;
+use tidewaiter::host::store::Store;
+use tidewaiter::host::threats::Threats;
 use tidewaiter::image::Pattern;
 use tidewaiter::policy;
 use tidewaiter::time::DAY;
 
 use super::observe::Observer;
-use super::run::{Running, token};
-use super::store::Store;
-use super::threats::Threats;
+use super::run::Running;
 use super::{Guest, exit, input, style};
 use images::Images;
 use text::Parts;
@@ -90,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let scratch = tempfile::tempdir().context("cannot make a folder for the baseline")?;
     let keep = folder.as_deref().unwrap_or(scratch.path());
     let mut running = Running::start(Guest::Component, Some(&draft), Threats::default(), None)?;
-    let mut store = Store::open(keep, token(), &mut *running.guest)?;
+    let (mut store, _) = Store::open(keep, token(), &mut *running.guest)?;
     input::batches(&arguments.files, |lines| running.guest.inspect(lines, None).map(|_| ()))?;
     store.save(&mut *running.guest)?;
     let mut fresh = Running::start(Guest::Component, Some(&draft), Threats::default(), None)?;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::style;
+use super::store::now;
 
 /// A longer list is not read, by the module for Fluent Bit neither.
 const LONGEST: u64 = 16 << 20;
@@ -26,34 +26,31 @@ type Version = Option<(SystemTime, u64)>;
 
 impl Threats {
     /// The lists of a policy, which are where its file is; of one from standard input, in the current folder.
+    #[must_use]
     pub fn beside(policy: Option<&PathBuf>, names: &[String]) -> Self {
         let folder = policy.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default();
         Self { folder, names: names.iter().map(|name| (name.clone(), None)).collect(), looked: None }
     }
 
-    /// The names and texts of those that are not as they were. One that cannot be read stays as it was; a line on
-    /// standard error says so, once.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it is about this computer's files; the engine knows record time alone"
-    )]
-    pub fn changed(&mut self) -> Vec<(String, Vec<u8>)> {
+    /// The names and texts of those that are not as they were. One that cannot be read stays as it was; `say`
+    /// gets a line about it, once.
+    pub fn changed(&mut self, say: impl Fn(&str)) -> Vec<(String, Vec<u8>)> {
         let first = self.looked.is_none();
-        if self.names.is_empty() || self.looked.is_some_and(|looked| looked.elapsed() < INTERVAL) {
+        if self.names.is_empty() || self.looked.is_some_and(|looked| now().duration_since(looked) < INTERVAL) {
             return Vec::new();
         }
-        self.looked = Some(Instant::now());
+        self.looked = Some(now());
         let mut changed = Vec::new();
         for (name, version) in &mut self.names {
             let path = self.folder.join(&*name);
-            let now = fs::metadata(&path).ok().and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
-            if !first && now == *version {
+            let found = fs::metadata(&path).ok().and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
+            if !first && found == *version {
                 continue;
             }
-            *version = now;
+            *version = found;
             match read(&path) {
                 Ok(text) => changed.push((name.clone(), text)),
-                Err(error) => style::warning(&format!("the threat list {} is not read: {error}", path.display())),
+                Err(error) => say(&format!("the threat list {} is not read: {error}", path.display())),
             }
         }
         changed
