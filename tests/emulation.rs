@@ -127,6 +127,24 @@ fn labels_are_beside_the_records() {
     tidewaiter(folder.path()).args(arguments).assert().code(3).stderr_eq("[..]another record than the one labelled\n");
 }
 
+/// What the rules find of a labelled fortnight, and what they take for hostile that is not: the README's table.
+#[test]
+fn the_score_holds() {
+    let bounds = [
+        ("--min", "recall=0.95"),
+        ("--min", "precision=0.65"),
+        ("--max", "false-per-day=1.5"),
+        ("--max", "hours-to-detect=0.5"),
+        ("--min", "unauthorized-image.recall=1"),
+        ("--min", "unauthorized-image.precision=0.95"),
+        ("--min", "anomalous-traffic.recall=0.9"),
+        ("--min", "restart-spike.recall=1"),
+    ];
+    let arguments = bounds.iter().flat_map(|(option, bound)| [*option, *bound]);
+    let folder = tempfile::tempdir().unwrap();
+    tidewaiter(folder.path()).args(["score", "--workloads", "60"]).args(arguments).assert().success();
+}
+
 #[test]
 fn a_score_is_a_gate() {
     let folder = tempfile::tempdir().unwrap();

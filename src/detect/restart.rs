@@ -311,12 +311,13 @@ impl Restarts {
         let Some(together) = self.memory.namespace(namespace, TOGETHER as u32, at) else { return };
         let members = together.add(context.workload, at, TOGETHER);
         let node = self.node.as_ref().filter(|(_, until)| at <= *until);
-        if disturbed >= NAMESPACES_OF_A_NODE || node.is_some() {
+        // One crash beside a change of a node is no more than one crash.
+        let is_several = members > 1 || disturbed > 1;
+        if disturbed >= NAMESPACES_OF_A_NODE || node.is_some() && is_several {
             let node = node.map_or("-", |(name, _)| name);
-            let message = format!(
-                "workloads of {disturbed} namespaces restart within {}, as when a node is drained or boots",
-                span(TOGETHER)
-            );
+            let of = if disturbed == 1 { "a namespace".to_owned() } else { format!("{disturbed} namespaces") };
+            let message =
+                format!("workloads of {of} restart within {}, as when a node is drained or boots", span(TOGETHER));
             let mut detection = detection(&reasons::MASS, message);
             detection.severity = Severity::Low;
             detection.score = NODE_SCORE;
