@@ -201,10 +201,10 @@ const HARMLESS: [Harmless; 18] = [
         contacts.iter_mut().for_each(|contact| contact.at -= LEARNED - HOUR);
         contacts
     }),
-    // Nothing tells it from command and control: one finding a day, and the policy can allow it.
-    ("poller that is new, 30 s", 2.0, 1.01, |chance, span| beacon(chance, 30.0, 0.02, 0.0, span)),
+    // Nothing tells it from command and control: one episode, told each 22 hours, and the policy can allow it.
+    ("poller that is new, 30 s", 2.0, 1.51, |chance, span| beacon(chance, 30.0, 0.02, 0.0, span)),
     // Nor this, of a workload that is itself new.
-    ("poller of a new workload, 30 s", 2.0, 1.01, |chance, span| {
+    ("poller of a new workload, 30 s", 2.0, 1.51, |chance, span| {
         let mut contacts = beacon(chance, 30.0, 0.02, 0.0, span);
         contacts.iter_mut().for_each(|contact| contact.at -= HOUR);
         contacts

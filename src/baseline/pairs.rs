@@ -34,6 +34,9 @@ const PROMOTED: u8 = 3;
 /// The time of the last contact is not known, as nobody watched.
 pub const GAP_UNKNOWN: u8 = 1;
 
+/// What goes on is told again after so many seconds: before the episode that it is part of is over.
+const TOLD: i64 = 22 * 3600;
+
 /// A workload and one of its destinations. Times are in milliseconds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Pair {
@@ -254,7 +257,7 @@ impl Pair {
 
     /// Whether something is to be reported: it is not when it was on the same day.
     pub fn tell(&mut self, what: u16, at: i64) -> bool {
-        if at.saturating_sub(self.told).abs() >= DAY {
+        if at.saturating_sub(self.told).abs() >= TOLD {
             self.told = at;
             self.told_what = 0;
         }
