@@ -416,7 +416,12 @@ impl Engine {
                 self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
                 let is_suspect = self.correlated.is_suspect(context.workload, at.sec);
+                let others = judgement.detections.len();
                 self.traffic.judge(observation, context, is_suspect, &mut judgement.detections);
+                // A destination that stands out is news for whoever looks at the use of resources, as an image is.
+                if judgement.detections.len() > others {
+                    self.resources.note_novelty(context.workload, at);
+                }
             }
             if judgement.detections.len() > before {
                 self.correlated.see(&observation.workload, context, before, &mut judgement.detections);
