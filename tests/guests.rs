@@ -244,21 +244,25 @@ mod fluent_bit {
         run_mutated(1_000_000);
     }
 
+    /// The kind of [`run_workloads`] that is a connection.
+    const CONNECTIONS: u32 = 3;
+
     /// Deaths, starts, counters, measures and connections of ten thousand workloads, an hour of them a pass: each has ten
     /// destinations that it keeps to, and one connection in ten goes where nobody goes again, as in a scan.
-    fn run_workloads(records: u32) {
+    fn run_workloads(records: u32, kinds: std::ops::Range<u32>) {
         let mut guest = fluent_bit();
         let mut batch = String::new();
         let mut half = 0;
         for number in 0..records {
-            let workload = number.wrapping_mul(2_654_435_761) % 10_000;
+            // Each kind is told of all workloads.
+            let workload = (number / kinds.len() as u32).wrapping_mul(2_654_435_761) % 10_000;
             let second = 1_790_000_000 + u64::from(number) * 36 / 100;
-            let round = number / 10_000;
+            let round = number / kinds.len() as u32 / 10_000;
             let (network, a, b, c) = match round % 10 {
                 0 => (45, number >> 16 & 63, number >> 8 & 255, number & 255),
                 kept => (93, 100 + kept, workload >> 8, workload & 255),
             };
-            let _ = match number % 5 {
+            let _ = match kinds.start + number % kinds.len() as u32 {
                 0 => writeln!(
                     batch,
                     r#"{{"Type":"container","Action":"die","Actor":{{"ID":"{workload:064x}","Attributes":{{"exitCode":"1","image":"a/b:{}","name":"w{workload}"}}}},"time":{second}}}"#,
@@ -276,7 +280,7 @@ mod fluent_bit {
                     number % 1000 * 100_000,
                     5_000_000 + number % 1000
                 ),
-                3 => writeln!(
+                CONNECTIONS => writeln!(
                     batch,
                     r#"{{"_path":"conn","ts":{second}.25,"uid":"C{number}","id.orig_h":"10.1.{}.{}","id.orig_p":{},"id.resp_h":"{network}.{a}.{b}.{c}","id.resp_p":443,"proto":"tcp","duration":0.5,"orig_bytes":{},"resp_bytes":900,"conn_state":"SF"}}"#,
                     workload >> 8,
@@ -307,13 +311,19 @@ mod fluent_bit {
 
     #[test]
     fn ten_thousand_workloads_fit() {
-        run_workloads(200_000);
+        run_workloads(200_000, 0..5);
     }
 
     #[test]
     #[ignore = "takes a while"]
     fn ten_million_records_of_ten_thousand_workloads_fit() {
-        run_workloads(10_000_000);
+        run_workloads(10_000_000, 0..5);
+    }
+
+    #[test]
+    #[ignore = "takes a while"]
+    fn ten_million_connections_of_ten_thousand_workloads_fit() {
+        run_workloads(10_000_000, CONNECTIONS..CONNECTIONS + 1);
     }
 
     #[test]
