@@ -19,6 +19,10 @@
 mod fluent_bit;
 
 #[cfg(unix)]
+#[path = "common/docker.rs"]
+mod docker;
+
+#[cfg(unix)]
 fn main() {
     measure::run();
 }
@@ -40,6 +44,7 @@ mod measure {
     use tempfile::TempDir;
     use tidewaiter::host;
 
+    use super::docker::{Chance, Container};
     use super::fluent_bit;
 
     const EVENTS: usize = 200_000;
@@ -188,31 +193,28 @@ mod measure {
 
     /// Docker events, always the same: 50 workloads on 30 images that start, die, run health checks.
     fn events(count: usize) -> String {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut below = |limit: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            (random >> 33) as usize % limit
-        };
+        let mut chance = Chance::new();
         let mut text = String::new();
         for index in 0..count {
-            let workload = below(50);
-            let image = image(workload % 30);
-            let id = format!("{:016x}", (workload as u64 + 1).wrapping_mul(0xd6e8_feb8_6659_fd93)).repeat(4);
-            let project = ["shop", "search", "billing", "media"][workload % 4];
-            let service = ["web", "api", "worker", "cache", "queue"][workload % 5];
-            let (action, more) = match below(20) {
+            let Container { id, image, project, service, name } = Container::any(&mut chance);
+            let (action, more) = match chance.below(20) {
                 0 => ("start", String::new()),
-                1 => ("die", format!(r#","exitCode":"{}","execDuration":"{}""#, [0, 1, 137][below(3)], below(9000))),
+                1 => (
+                    "die",
+                    format!(
+                        r#","exitCode":"{}","execDuration":"{}""#,
+                        [0, 1, 137][chance.below(3)],
+                        chance.below(9000)
+                    ),
+                ),
                 2..6 => ("health_status: healthy", String::new()),
                 6..13 => ("exec_start: /bin/sh -c curl -fsS http://127.0.0.1:8080/", String::new()),
-                _ => ("exec_die", format!(r#","exitCode":"0"{}"#, exec_id(below(4096)))),
+                _ => ("exec_die", format!(r#","exitCode":"0"{}"#, exec_id(chance.below(4096)))),
             };
             let time = 1_767_225_600 + index / 20;
             let _ = writeln!(
                 text,
-                r#"{{"status":"{action}","id":"{id}","from":"{image}","Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"com.docker.compose.project":"{project}","com.docker.compose.service":"{service}","image":"{image}","name":"{project}-{service}-{workload}"{more}}}}},"scope":"local","time":{time},"timeNano":{time}{:09}}}"#,
+                r#"{{"status":"{action}","id":"{id}","from":"{image}","Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"com.docker.compose.project":"{project}","com.docker.compose.service":"{service}","image":"{image}","name":"{name}"{more}}}}},"scope":"local","time":{time},"timeNano":{time}{:09}}}"#,
                 index % 20 * 50_000_000,
             );
         }
@@ -221,15 +223,5 @@ mod measure {
 
     fn exec_id(number: usize) -> String {
         format!(r#","execID":"{number:064x}""#)
-    }
-
-    /// The images; three of the thirty are not allowed.
-    fn image(number: usize) -> String {
-        match number {
-            0..12 => format!("registry.corp.example/shop/service-{number}:v{}", number % 4 + 1),
-            12..20 => format!("{}:1.{}", ["nginx", "redis", "postgres", "rabbitmq"][number % 4], number),
-            20..27 => format!("registry.k8s.io/team/component-{number}:v1.{number}.0"),
-            _ => format!("quay.io/somebody/tool-{number}:2"),
-        }
     }
 }

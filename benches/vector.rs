@@ -18,6 +18,9 @@
 )]
 
 #[cfg(target_os = "linux")]
+#[path = "common/docker.rs"]
+mod docker;
+#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/common/lua.rs"]
 mod lua;
@@ -55,6 +58,7 @@ mod measure {
     use serde_json::json;
     use tempfile::TempDir;
 
+    use super::docker::{Chance, Container};
     use super::sidecar::Sidecar;
     use super::{lua, sidecar, vector};
 
@@ -304,21 +308,12 @@ mod measure {
     /// Docker events, always the same: 50 workloads on 30 images; the short ones without labels and without what Docker
     /// writes for old clients.
     fn events(count: usize, is_long: bool) -> String {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut below = |limit: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            (random >> 33) as usize % limit
-        };
+        let mut chance = Chance::new();
         let mut text = String::new();
         for index in 0..count {
-            let workload = below(50);
-            let image = image(workload % 30);
-            let id = format!("{:016x}", (workload as u64 + 1).wrapping_mul(0xd6e8_feb8_6659_fd93)).repeat(4);
-            let project = ["shop", "search", "billing", "media"][workload % 4];
-            let service = ["web", "api", "worker", "cache", "queue"][workload % 5];
-            let action = ["start", "exec_start: /bin/sh -c true", "exec_die", "health_status: healthy"][below(4)];
+            let Container { id, image, project, service, name } = Container::any(&mut chance);
+            let action =
+                ["start", "exec_start: /bin/sh -c true", "exec_die", "health_status: healthy"][chance.below(4)];
             let time = 1_767_225_600 + index / 20;
             let nanos = index % 20 * 50_000_000;
             if is_long {
@@ -333,19 +328,9 @@ mod measure {
             };
             let _ = writeln!(
                 text,
-                r#""Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{{labels}"image":"{image}","name":"{project}-{service}-{workload}"}}}},"scope":"local","time":{time},"timeNano":{time}{nanos:09}}}"#
+                r#""Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{{labels}"image":"{image}","name":"{name}"}}}},"scope":"local","time":{time},"timeNano":{time}{nanos:09}}}"#
             );
         }
         text
-    }
-
-    /// The images; three of the thirty are not allowed.
-    fn image(number: usize) -> String {
-        match number {
-            0..12 => format!("registry.corp.example/shop/service-{number}:v{}", number % 4 + 1),
-            12..20 => format!("{}:1.{number}", ["nginx", "redis", "postgres", "rabbitmq"][number % 4]),
-            20..27 => format!("registry.k8s.io/team/component-{number}:v1.{number}.0"),
-            _ => format!("quay.io/somebody/tool-{number}:2"),
-        }
     }
 }

@@ -25,8 +25,9 @@
 
 use serde_json::{Map, Number, Value as Json};
 
+use crate::policy::Problem;
 use crate::policy::document::{Document, NodeId, Value};
-use crate::policy::{Problem, scalar::duration};
+use crate::policy::scalar::{duration, is_beside};
 use crate::time::Time;
 
 /// A scenario.
@@ -107,8 +108,7 @@ impl Scenario {
         let field = policy.as_ref().and_then(|text| crate::policy::load(text).ok());
         let field = field.unwrap_or_else(crate::policy::Loaded::builtin).policy.output.field;
         let files = document.get(root, "files").into_iter().flat_map(|files| document.entries(files));
-        let text = |node| document.text(node).unwrap_or_default().to_string();
-        let files = files.map(|(name, content)| (text(name), text(content))).collect();
+        let files = files.map(|(name, content)| read_file(&document, name, content)).collect::<Result<_, _>>()?;
         let steps = document.get(root, "steps").ok_or_else(|| missing("steps"))?;
         let steps = document.items(steps).map(|step| read_step(&document, step)).collect::<Result<_, _>>()?;
         Ok(Self { name: name.into(), policy, files, field, steps })
@@ -175,6 +175,15 @@ fn substitute(record: &str, repetition: u32, at: Option<Time>) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// A file's name, which whoever runs the scenario writes to, and its text.
+fn read_file(document: &Document<'_>, name: NodeId, content: NodeId) -> Result<(String, String), Problem> {
+    let text = |node| document.text(node).unwrap_or_default().to_string();
+    if is_beside(&text(name)) {
+        return Ok((text(name), text(content)));
+    }
+    Err(document.problem(name, format!("{:?} is not a path beside the policy", text(name)), None))
 }
 
 fn read_step(document: &Document<'_>, step: NodeId) -> Result<Step, Problem> {

@@ -95,7 +95,7 @@ fn records(log: &Path) -> Vec<Value> {
 /// What was found: by source and destination, the reasons.
 type Found = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// Judges a log by a policy, `before` being what else was seen before it.
+/// Judges records as if they were so many seconds later than they are.
 fn judge(engine: &mut Engine, records: &[Value], later: f64) -> Found {
     let mut found = Found::new();
     let mut out = Vec::new();
@@ -127,13 +127,12 @@ fn engine(text: &str) -> Engine {
 }
 
 /// The sources of a capture are the containers, wherever they were.
-fn policy(capture: &Capture, learn_for: &str) -> String {
+fn policy(capture: &Capture) -> String {
     let sources: BTreeSet<_> =
         capture.pairs.iter().filter(|pair| pair.expected != "not-egress").map(|pair| &*pair.source).collect();
     let internal: Vec<_> =
         sources.into_iter().chain(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"]).collect();
-    json!({"images": {"mode": "open"}, "baseline": {"learn_for": learn_for}, "traffic": {"internal": internal}})
-        .to_string()
+    json!({"images": {"mode": "open"}, "baseline": {"learn_for": "1d"}, "traffic": {"internal": internal}}).to_string()
 }
 
 /// What a collector has seen before.
@@ -152,7 +151,7 @@ fn run(capture: &Capture, others: &[Value], before: Before) -> Found {
     let records = records(&capture.log);
     let time = |record: &Value| record["ts"].as_f64().unwrap();
     let (first, last) = (time(&records[0]), time(records.last().unwrap()));
-    let mut engine = engine(&policy(capture, "1d"));
+    let mut engine = engine(&policy(capture));
     match before {
         Before::Nothing => {}
         Before::Others => {

@@ -247,8 +247,8 @@ mod fluent_bit {
     /// The kind of [`run_workloads`] that is a connection.
     const CONNECTIONS: u32 = 3;
 
-    /// Deaths, starts, counters, measures and connections of ten thousand workloads, an hour of them a pass: each has ten
-    /// destinations that it keeps to, and one connection in ten goes where nobody goes again, as in a scan.
+    /// Deaths, starts, counters, measures and connections of ten thousand workloads, an hour for ten thousand records:
+    /// each has nine destinations that it keeps to, and one connection in ten goes where nobody goes again, as in a scan.
     fn run_workloads(records: u32, kinds: std::ops::Range<u32>) {
         let mut guest = fluent_bit();
         let mut batch = String::new();

@@ -53,6 +53,15 @@ fn hold_in_the_library() {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
+#[test]
+fn files_stay_beside_the_policy() {
+    let read = |name: &str| Scenario::read(&format!("name: a\nfiles: {{{name}: x}}\nsteps: []\n"));
+    assert!(read("lists/c2.txt").is_ok());
+    for name in ["../c2.txt", "/etc/c2.txt", "a/../../b"] {
+        assert!(read(name).unwrap_err().message.ends_with("is not a path beside the policy"), "{name}");
+    }
+}
+
 #[cfg(feature = "cli")]
 #[test]
 fn give_the_same_bytes_in_the_guests() {

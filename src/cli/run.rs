@@ -119,16 +119,11 @@ impl Running {
 
     /// Gives the guest the threat lists that are not as they were.
     pub fn refresh(&mut self) -> Result<()> {
+        let Some(folder) = &self.folder else { return self.threats.give(&mut *self.guest, style::warning) };
         for (name, text) in self.threats.changed(style::warning) {
-            if let Some(folder) = &self.folder {
-                let copy = folder.path().join(&name);
-                copy.parent().map_or(Ok(()), std::fs::create_dir_all).context("cannot copy a threat list")?;
-                std::fs::write(copy, text).context("cannot copy a threat list")?;
-            } else if let Some(taken) = self.guest.set_threats(&name, &text)?
-                && (taken.bad > 0 || taken.over > 0)
-            {
-                style::warning(&format!("{name}: {taken}"));
-            }
+            let copy = folder.path().join(&name);
+            copy.parent().map_or(Ok(()), std::fs::create_dir_all).context("cannot copy a threat list")?;
+            std::fs::write(copy, text).context("cannot copy a threat list")?;
         }
         Ok(())
     }

@@ -157,14 +157,7 @@ impl Keeper {
 
     /// Gives the guest the threat lists that are not as they were.
     fn refresh(&mut self) -> anyhow::Result<()> {
-        for (name, text) in self.threats.changed(self.say) {
-            if let Some(taken) = self.guest.set_threats(&name, &text)?
-                && (taken.bad > 0 || taken.over > 0)
-            {
-                (self.say)(&format!("{name}: {taken}"));
-            }
-        }
-        Ok(())
+        self.threats.give(&mut self.guest, self.say)
     }
 
     fn replace(&mut self) -> anyhow::Result<()> {

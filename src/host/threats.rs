@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::Host;
 use super::store::now;
 
 /// A longer list is not read, by the module for Fluent Bit neither.
@@ -30,6 +31,21 @@ impl Threats {
     pub fn beside(policy: Option<&PathBuf>, names: &[String]) -> Self {
         let folder = policy.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default();
         Self { folder, names: names.iter().map(|name| (name.clone(), None)).collect(), looked: None }
+    }
+
+    /// Gives a guest those that are not as they were. `say` gets a line about a list with more in it than can be used.
+    ///
+    /// # Errors
+    /// When the guest trapped.
+    pub fn give(&mut self, guest: &mut dyn Host, say: impl Fn(&str)) -> anyhow::Result<()> {
+        for (name, text) in self.changed(&say) {
+            if let Some(taken) = guest.set_threats(&name, &text)?
+                && (taken.bad > 0 || taken.over > 0)
+            {
+                say(&format!("{name}: {taken}"));
+            }
+        }
+        Ok(())
     }
 
     /// The names and texts of those that are not as they were. One that cannot be read stays as it was; `say`

@@ -298,7 +298,7 @@ fn is_digest(text: &str) -> bool {
 }
 
 /// Whether a path stays where the policy is, on any system.
-fn is_beside(text: &str) -> bool {
+pub(crate) fn is_beside(text: &str) -> bool {
     let letters = !text.contains(['\\', ':']) && !text.chars().any(char::is_control);
     letters && !text.starts_with('/') && text.split('/').all(|part| part != "..")
 }

@@ -106,7 +106,8 @@ pub struct Traffic {
     pub(crate) pairs: Pairs,
     pub(crate) talks: Talks,
     pub(crate) subnames: Table<Subnames>,
-    /// Since when other workloads are known, in seconds: one that was seen before is not new, only not known yet.
+    /// Since when other workloads are known, in seconds: one that was seen before is not new, only not known yet. It
+    /// begins anew with each start, so that nobody is new who was there before.
     learned_since: Option<i64>,
     /// Room to work in.
     codes: Vec<u16>,
@@ -511,8 +512,8 @@ mod tests {
     #[test]
     fn how_much_a_pair_takes() {
         use crate::baseline::{Subnames, Talk};
-        // Of 64 MiB, with the limits as they are by default: 131,072 pairs and as many candidates and destinations,
-        // 16,384 workloads with their domains and connections.
+        // Of 64 MiB, with the limits as they are by default: more than there is room for, each of 131,072 pairs with a
+        // candidate and a destination of its own, each of 16,384 workloads with domains and a connection.
         let pairs = size_of::<crate::baseline::Pair>() + 24 + 24 + 3 * (8 + 10);
         let workloads = size_of::<Talk>() + 64 + size_of::<Subnames>() + size_of::<Connection>() + 2 * 100;
         let bytes = 131_072 * pairs + 16_384 * workloads;
