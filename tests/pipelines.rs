@@ -15,6 +15,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 use tidewaiter::{host, policy};
@@ -41,6 +42,24 @@ fn documents(text: &str) -> Vec<Json> {
 fn module() -> (&'static str, &'static [u8]) {
     host::modules()[0]
 }
+
+/// The module as it is shipped.
+fn interpreted(_test: &str) -> Option<&'static [u8]> {
+    Some(module().1)
+}
+
+/// The module compiled ahead of time, or one line that says why the test is left out.
+fn ahead_of_time(test: &str) -> Option<&'static [u8]> {
+    static COMPILED: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| fluent_bit::compile(module().1));
+    let compiled = COMPILED.as_deref();
+    if compiled.is_none() {
+        eprintln!("{test}: skipped: no wamrc on the PATH, and TIDEWAITER_WAMRC does not name one");
+    }
+    compiled
+}
+
+/// What gives the module to run, by the name of the test.
+type Form = fn(&str) -> Option<&'static [u8]>;
 
 /// Fluent Bit, or one line that says why the rest of a test is left out.
 fn program(test: &str) -> Option<PathBuf> {
@@ -404,20 +423,23 @@ fn is_match(line: &str) -> bool {
 }
 
 #[rstest::rstest]
-#[case("yaml")]
-#[case("conf")]
-fn loses_nothing_and_changes_nothing(#[case] format: &str) {
-    let Some(program) = program("loses_nothing_and_changes_nothing") else { return };
+#[case("yaml", interpreted)]
+#[case("conf", interpreted)]
+#[case::ahead_of_time("yaml", ahead_of_time)]
+fn loses_nothing_and_changes_nothing(#[case] format: &str, #[case] module: Form) {
+    const TEST: &str = "loses_nothing_and_changes_nothing";
+    let Some(program) = program(TEST) else { return };
+    let Some(module) = module(TEST) else { return };
     let shipped = pipelines().join("fluent-bit").join(format!("fluent-bit.{format}"));
     let lines = mixed_records::lines();
 
-    let with = Place::new(module().1, STRICT);
+    let with = Place::new(module, STRICT);
     let log = run(&program, &with, &shipped, &lines);
     assert!(!log.contains("[error]"), "{log}");
     let id = policy::load(STRICT).unwrap().id;
     assert!(log.contains(&format!("policy {id} from {}", with.home().display())), "{log}");
 
-    let without = Place::new(module().1, STRICT);
+    let without = Place::new(module, STRICT);
     let copy = without.path().join(format!("pipeline.{format}"));
     fs::write(&copy, without_filter(&fs::read_to_string(&shipped).unwrap(), format)).unwrap();
     fs::copy(pipelines().join("fluent-bit/parsers.conf"), without.path().join("parsers.conf")).unwrap();
@@ -458,9 +480,13 @@ fn loses_nothing_and_changes_nothing(#[case] format: &str) {
     assert!(detections.iter().eq(matches), "{} detections", detections.len());
 }
 
-#[test]
-fn nesting_has_no_end() {
-    let Some(program) = program("nesting_has_no_end") else { return };
+#[rstest::rstest]
+#[case::interpreted(interpreted)]
+#[case::ahead_of_time(ahead_of_time)]
+fn nesting_has_no_end(#[case] module: Form) {
+    const TEST: &str = "nesting_has_no_end";
+    let Some(program) = program(TEST) else { return };
+    let Some(module) = module(TEST) else { return };
     let shipped = read("fluent-bit/fluent-bit.yaml");
     // Without its parser: that is what does not survive such a line, with a filter or without. The text is read through.
     let as_text = shipped.replacen("      parser: ndjson\n", "", 1);
@@ -473,7 +499,7 @@ fn nesting_has_no_end() {
         .to_vec();
     let last = serde_json::json!({ "log": mixed_records::LAST }).to_string();
 
-    let place = Place::new(module().1, STRICT);
+    let place = Place::new(module, STRICT);
     let pipeline = place.path().join("pipeline.yaml");
     fs::write(&pipeline, as_text).unwrap();
     fs::write(place.input().join("records.ndjson"), [lines.join(&b'\n'), b"\n".to_vec()].concat()).unwrap();
@@ -531,10 +557,14 @@ fn a_changed_policy_is_read_while_it_runs() {
 }
 
 /// What was learned survives `kill -9`: an episode goes on and does not alert again, and nothing is learned anew.
-#[test]
-fn goes_on_where_it_was_killed() {
-    let Some(program) = program("goes_on_where_it_was_killed") else { return };
-    let place = Place::new(module().1, "images: {allow: [quay.io/acme/**]}\nbaseline: {learn_for: 60s}");
+#[rstest::rstest]
+#[case::interpreted(interpreted)]
+#[case::ahead_of_time(ahead_of_time)]
+fn goes_on_where_it_was_killed(#[case] module: Form) {
+    const TEST: &str = "goes_on_where_it_was_killed";
+    let Some(program) = program(TEST) else { return };
+    let Some(module) = module(TEST) else { return };
+    let place = Place::new(module, "images: {allow: [quay.io/acme/**]}\nbaseline: {learn_for: 60s}");
     // Time is that of the records.
     let shipped = read("fluent-bit/fluent-bit.yaml");
     let timed = shipped.replacen(

@@ -98,17 +98,15 @@ impl Containers {
         let Some(known) = self.table.at_mut(place) else { return false };
         known.seen = known.seen.max(at);
         known.whole = known.whole.max(whole);
-        let [cluster, namespace, kind, name] = &known.workload;
-        let owned = |bytes: &[u8]| Text::from(bytes.to_vec());
-        let remembered =
-            Workload { cluster: owned(cluster), namespace: owned(namespace), kind: owned(kind), name: owned(name) };
-        let is_better = quality(&remembered) > said;
-        if is_better {
-            observation.workload = remembered;
-        } else if said > quality(&remembered) {
+        let [cluster, namespace, kind, name] = known.workload.each_ref().map(|name| Text::from(&**name));
+        let remembered = Workload { cluster, namespace, kind, name };
+        let knew = quality(&remembered);
+        if knew > said {
+            observation.workload = remembered.into_owned();
+        } else if knew < said {
             known.workload = names(&observation.workload);
         }
-        is_better
+        knew > said
     }
 
     /// What is known of the container of an observation.

@@ -100,7 +100,7 @@ impl Rate {
         }
         let mut tail = 0.0;
         let mut index = term + 1.0;
-        while probability > tail * 1e-9 {
+        while probability > tail * 1e-6 {
             tail += probability;
             probability *= (shape + index) / (index + 1.0) * share;
             index += 1.0;
@@ -160,6 +160,9 @@ impl Window {
     #[must_use]
     pub fn count(&self, at: i64) -> u32 {
         let newest = self.part(at).max(self.newest);
+        if newest == self.newest {
+            return self.counts.iter().map(|&count| u32::from(count)).sum();
+        }
         let oldest = newest.saturating_sub(PARTS - 1).max(self.newest.saturating_sub(PARTS - 1));
         let parts = oldest..=self.newest;
         parts.map(|part| self.counts.get(part.rem_euclid(PARTS) as usize).map_or(0, |count| u32::from(*count))).sum()

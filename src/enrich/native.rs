@@ -1,6 +1,6 @@
 //! The native form: one object that says everything in the words of the project.
 
-use super::{Verdict, Writer, episode_id, write_evidence};
+use super::{Verdict, Writer, episode_id, write_count, write_evidence};
 use crate::detect::Detection;
 use crate::record::quote;
 
@@ -76,24 +76,24 @@ pub(super) fn write_detections(verdict: &Verdict<'_, '_>, object: &mut Writer<'_
 
 fn write_detection(detection: &Detection, out: &mut Vec<u8>) {
     let mut object = Writer::object(out);
-    object.text("rule", detection.rule.as_str());
-    object.text("reason", detection.reason.id);
-    object.text("severity", detection.severity.as_str());
+    object.word("rule", detection.rule.as_str());
+    object.word("reason", detection.reason.id);
+    object.word("severity", detection.severity.as_str());
     object.number("score", f64::from(detection.score));
     object.text("message", &detection.message);
     write_evidence(&detection.evidence, object.name("evidence"));
     let mut attack = Writer::array(object.name("attack"));
     for technique in detection.reason.attack {
         let mut entry = Writer::object(attack.element());
-        entry.text("tactic", technique.tactic);
-        entry.text("technique", technique.id);
+        entry.word("tactic", technique.tactic);
+        entry.word("technique", technique.id);
         entry.end();
     }
     attack.end();
-    object.text("episode", episode_id(detection.episode.id));
-    object.text("state", detection.episode.state.as_str());
-    object.number("count", f64::from(detection.episode.count));
-    object.text("baseline", detection.baseline.as_str());
+    object.word("episode", &episode_id(detection.episode.id));
+    object.word("state", detection.episode.state.as_str());
+    write_count(detection.episode.count, object.name("count"));
+    object.word("baseline", detection.baseline.as_str());
     match &detection.suppressed {
         Some(cause) => object.text("suppressed", cause.as_bytes()),
         None => object.name("suppressed").extend_from_slice(b"null"),

@@ -501,17 +501,23 @@ pub(super) fn number(text: &[u8], at: usize) -> Result<usize> {
     Ok(end)
 }
 
-/// Whether eight bytes are digits: none of them leaves the high nibble 3, with or without six more.
+/// Of eight bytes the highest bits of those that are no digits. Less what makes a digit of a number, a digit is at most
+/// nine.
 #[inline(always)]
-pub(super) fn are_digits(word: u64) -> bool {
-    (word | word.wrapping_add(ONES * 0x06)) & (ONES * 0xf0) == ONES * 0x30 && word & (ONES * 0xf0) == ONES * 0x30
+pub(super) fn no_digits(word: u64) -> u64 {
+    let numbers = word ^ ONES * 0x30;
+    ((numbers & ONES * 0x7f) + ONES * (0x7f - 9) | numbers) & ONES * 0x80
 }
 
 /// The offset behind the digits that begin at `at`; at least one has to.
 fn digits(text: &[u8], at: usize) -> Result<usize> {
     let mut end = at;
-    while word(text, end).is_some_and(are_digits) {
-        end += 8;
+    while let Some(word) = word(text, end) {
+        let others = no_digits(word);
+        end += (others.trailing_zeros() / 8) as usize;
+        if others != 0 {
+            return if end == at { Err(Invalid::Syntax(at)) } else { Ok(end) };
+        }
     }
     while let Some(b'0'..=b'9') = byte(text, end) {
         end += 1;

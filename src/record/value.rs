@@ -1,6 +1,6 @@
 //! What a scan found: values, where they stand in the text.
 
-use super::scan::are_digits;
+use super::scan::no_digits;
 use super::shape::Key;
 use super::text::{Text, unescape};
 
@@ -227,7 +227,7 @@ impl<'a> Value<'a> {
 /// The number that eight digits make, the first of them in the lowest byte. Neighbours are joined to twos, fours and
 /// eights: an interpreter does this in a third of the time of eight steps.
 fn eight_digits(word: u64) -> Option<u64> {
-    if !are_digits(word) {
+    if no_digits(word) != 0 {
         return None;
     }
     let ones = word & 0x0f0f_0f0f_0f0f_0f0f;

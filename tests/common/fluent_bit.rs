@@ -17,14 +17,30 @@ const LOOKS: usize = 6000;
 
 /// The program: `TIDEWAITER_FLUENT_BIT`, or else `fluent-bit` on the `PATH`.
 pub fn find() -> Option<PathBuf> {
-    match env::var_os("TIDEWAITER_FLUENT_BIT") {
+    find_program("TIDEWAITER_FLUENT_BIT", "fluent-bit")
+}
+
+fn find_program(variable: &str, name: &str) -> Option<PathBuf> {
+    match env::var_os(variable) {
         Some(program) if program.is_empty() => None,
         Some(program) => Some(program.into()),
         None => {
             let path = env::var_os("PATH")?;
-            env::split_paths(&path).map(|folder| folder.join("fluent-bit")).find(|program| program.is_file())
+            env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
         }
     }
+}
+
+/// A module compiled ahead of time for this machine, by the `wamrc` of Fluent Bit's runtime: `TIDEWAITER_WAMRC`, or else
+/// the one on the `PATH`. It takes most of a minute.
+pub fn compile(module: &[u8]) -> Option<Vec<u8>> {
+    let wamrc = find_program("TIDEWAITER_WAMRC", "wamrc")?;
+    let folder = TempDir::new().unwrap();
+    let [from, to] = ["module.wasm", "module.aot"].map(|name| folder.path().join(name));
+    fs::write(&from, module).unwrap();
+    let output = Command::new(wamrc).arg("-o").arg(&to).arg(&from).output().unwrap();
+    assert!(output.status.success(), "wamrc: {}", String::from_utf8_lossy(&output.stdout));
+    Some(fs::read(to).unwrap())
 }
 
 /// A folder for one run, with what the pipelines' variables name: the filter's folder, the input and the output.
