@@ -83,19 +83,22 @@ impl Containers {
     /// Sources that know a container by its id alone (the runtime's events, its statistics) would otherwise see another
     /// workload after each restart.
     ///
-    /// Says whether the observation's workload is another one now.
-    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) -> bool {
-        let Some((key, whole)) = observation.container.as_ref().and_then(|id| self.key(id)) else { return false };
+    /// Gives what is known of the container, and whether the observation's workload is another one now.
+    pub fn identify(&mut self, observation: &mut Observation<'_>, at: i64) -> (Option<&mut Container>, bool) {
+        let Some((key, whole)) = observation.container.as_ref().and_then(|id| self.key(id)) else {
+            return (None, false);
+        };
         let said = quality(&observation.workload);
         let Some(place) = self.table.find(key) else {
             // A name that is no better than the id itself is learned only with something to remember.
-            if said > Quality::Id || !observation.facts.is_empty() {
-                let workload = names(&observation.workload);
-                self.table.put(key, Container { workload, seen: at, whole, ..Container::default() });
+            if said == Quality::Id && observation.facts.is_empty() {
+                return (None, false);
             }
-            return false;
+            let workload = names(&observation.workload);
+            let place = self.table.put(key, Container { workload, seen: at, whole, ..Container::default() });
+            return (self.table.at_mut(place), false);
         };
-        let Some(known) = self.table.at_mut(place) else { return false };
+        let Some(known) = self.table.at_mut(place) else { return (None, false) };
         known.seen = known.seen.max(at);
         known.whole = known.whole.max(whole);
         let [cluster, namespace, kind, name] = known.workload.each_ref().map(|name| Text::from(&**name));
@@ -106,13 +109,7 @@ impl Containers {
         } else if knew < said {
             known.workload = names(&observation.workload);
         }
-        knew > said
-    }
-
-    /// What is known of the container of an observation.
-    pub fn of(&mut self, observation: &Observation<'_>) -> Option<&mut Container> {
-        let (key, _) = self.key(observation.container.as_ref()?)?;
-        self.table.get_mut(key)
+        (Some(known), knew > said)
     }
 
     /// The key of a container, and the id of its whole id where that is given. Two whose ids begin alike are two, as far
@@ -189,10 +186,8 @@ mod tests {
     fn what_is_known_by_id_alone_takes_a_place_only_with_a_fact() {
         let mut containers = Containers::new(16, Seed([1, 2]));
         let mut observation = observation(ID, "container", "5f0c2b9e7d1a");
-        containers.identify(&mut observation, 0);
-        assert!(containers.of(&observation).is_none());
+        assert!(containers.identify(&mut observation, 0).0.is_none());
         observation.facts.push(Fact::Started);
-        containers.identify(&mut observation, 0);
-        assert!(containers.of(&observation).is_some());
+        assert!(containers.identify(&mut observation, 0).0.is_some());
     }
 }

@@ -19,7 +19,7 @@ mod talks;
 mod threats;
 
 pub use addresses::{Addresses, bits, is_named};
-pub use containers::Containers;
+pub use containers::{Container, Containers};
 pub use digests::{Digests, Drift};
 pub use episodes::{About, Due, Ended, Episodes};
 pub use gauge::{Change, Gauge, Kind, Terms, WARM_UP};

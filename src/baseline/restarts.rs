@@ -281,7 +281,8 @@ impl Together {
     /// Notes that a member restarts, and gives how many others did within so many seconds, itself included. One that
     /// restarts again and again is still one.
     pub fn add(&mut self, member: u64, at: i64, seconds: i64) -> usize {
-        let recent = |time: i64| (at.saturating_sub(time)).abs() <= seconds;
+        let about = at.saturating_sub(seconds)..=at.saturating_add(seconds);
+        let recent = |time: i64| about.contains(&time);
         match self.lately.iter_mut().find(|(known, time)| *known == member && recent(*time)) {
             Some((_, time)) => *time = at.max(*time),
             None => {

@@ -15,7 +15,7 @@ use std::cell::LazyCell;
 
 use super::{Context, Detection, Severity, whom};
 use crate::baseline::{
-    Containers, Excess, HOUR, Readiness, RestartMemory, Seed, Series, Together, View, id, restarts_in,
+    Container, Excess, HOUR, Readiness, RestartMemory, Seed, Series, Together, View, id, restarts_in,
 };
 use crate::policy::{Policy, RuleName};
 use crate::source::{Fact, Observation, Source, Workload};
@@ -117,15 +117,15 @@ impl Restarts {
         self.windows.clone_from(&policy.restarts.windows);
     }
 
-    /// Counts what an observation says of restarts, and judges it.
+    /// Counts what an observation says of restarts, and judges it. `container` is what is known of its container.
     pub fn judge(
         &mut self,
         observation: &Observation<'_>,
-        containers: &mut Containers,
+        container: Option<&mut Container>,
         context: Context<'_>,
         found: &mut Vec<Detection>,
     ) {
-        let told = self.count(observation, containers, context);
+        let told = self.count(observation, container, context);
         if told.restarts == 0 && told.waiting_since.is_none() && told.kills.is_none() {
             return;
         }
@@ -175,7 +175,12 @@ impl Restarts {
     }
 
     /// Notes what the facts say, and gives what is to be judged of it.
-    fn count(&mut self, observation: &Observation<'_>, containers: &mut Containers, context: Context<'_>) -> Told {
+    fn count(
+        &mut self,
+        observation: &Observation<'_>,
+        mut container: Option<&mut Container>,
+        context: Context<'_>,
+    ) -> Told {
         let at = context.at.sec;
         let mut told = Told::default();
         let (memory, windows, workload) = (&mut self.memory, &self.windows, &observation.workload);
@@ -195,7 +200,7 @@ impl Restarts {
                         if let Some(series) = memory.workloads.get_mut(context.workload) {
                             series.completed = None;
                         }
-                    } else if let Some(container) = containers.of(observation) {
+                    } else if let Some(container) = &mut container {
                         container.stopped = Some(at);
                     }
                 }
@@ -215,9 +220,8 @@ impl Restarts {
                     }
                 }
                 Fact::Exited { code } => {
-                    let container = containers.of(observation);
                     let within = |time: Option<i64>, seconds| time.is_some_and(|time| (at - time).abs() <= seconds);
-                    if let Some(container) = container {
+                    if let Some(container) = &mut container {
                         let teller = observation.source as u8;
                         let other = container.ended.filter(|(_, other)| *other != teller).map(|(time, _)| time);
                         if within(other, SAME_END) {
@@ -443,7 +447,7 @@ mod tests {
             workload: observation.workload.id(),
         };
         let mut found = Vec::new();
-        rule.judge(&observation, &mut Containers::new(8, Seed([1, 2])), context, &mut found);
+        rule.judge(&observation, None, context, &mut found);
         found.iter().map(|detection| detection.reason.id).collect()
     }
 

@@ -396,7 +396,8 @@ impl Engine {
                 judgement.at = at;
             }
             self.see(at);
-            judgement.is_renamed |= self.containers.identify(observation, at.sec);
+            let (container, is_renamed) = self.containers.identify(observation, at.sec);
+            judgement.is_renamed |= is_renamed;
             self.traffic.addresses.identify(observation, at.sec);
             let policy = &self.loaded.policy;
             let readiness = self.learning.readiness(policy.baseline.learn_for);
@@ -413,7 +414,7 @@ impl Engine {
                 }
             }
             if !observation.facts.is_empty() && !self.clock.is_doubted() {
-                self.restarts.judge(observation, &mut self.containers, context, &mut judgement.detections);
+                self.restarts.judge(observation, container, context, &mut judgement.detections);
                 self.resources.judge(observation, context, &mut judgement.detections);
                 let is_suspect = self.correlated.is_suspect(context.workload, at.sec);
                 let others = judgement.detections.len();

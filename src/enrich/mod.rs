@@ -109,14 +109,6 @@ impl<'o> Writer<'o> {
         self.out
     }
 
-    /// A member whose text is one of ours, and needs no escapes.
-    fn word(&mut self, name: &str, word: &str) {
-        let out = self.name(name);
-        out.push(b'"');
-        out.extend_from_slice(word.as_bytes());
-        out.push(b'"');
-    }
-
     fn text(&mut self, name: &str, text: impl AsRef<[u8]>) {
         quote(text.as_ref(), self.name(name));
     }

@@ -2,6 +2,7 @@
 
 use super::{Verdict, Writer, episode_id, write_count, write_evidence};
 use crate::detect::Detection;
+use crate::number;
 use crate::record::quote;
 
 pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
@@ -12,11 +13,8 @@ pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
     write_verdict(verdict, &mut object);
     if let Some(subject) = verdict.subject {
         let out = object.raw();
-        out.extend_from_slice(br#","source":""#);
-        out.extend_from_slice(subject.source.as_str().as_bytes());
-        out.extend_from_slice(br#"","kind":""#);
-        out.extend_from_slice(subject.kind.as_bytes());
-        out.extend_from_slice(br#"","workload":{"cluster":"#);
+        put(&[r#","source":""#, subject.source.as_str(), r#"","kind":""#, subject.kind], out);
+        put(&[r#"","workload":{"cluster":"#], out);
         quote(subject.workload.cluster.as_bytes(), out);
         out.extend_from_slice(br#","namespace":"#);
         quote(subject.workload.namespace.as_bytes(), out);
@@ -75,28 +73,30 @@ pub(super) fn write_detections(verdict: &Verdict<'_, '_>, object: &mut Writer<'_
 }
 
 fn write_detection(detection: &Detection, out: &mut Vec<u8>) {
-    let mut object = Writer::object(out);
-    object.word("rule", detection.rule.as_str());
-    object.word("reason", detection.reason.id);
-    object.word("severity", detection.severity.as_str());
-    object.number("score", f64::from(detection.score));
-    object.text("message", &detection.message);
-    write_evidence(&detection.evidence, object.name("evidence"));
-    let mut attack = Writer::array(object.name("attack"));
-    for technique in detection.reason.attack {
-        let mut entry = Writer::object(attack.element());
-        entry.word("tactic", technique.tactic);
-        entry.word("technique", technique.id);
-        entry.end();
+    let Detection { rule, reason, severity, score, episode, baseline, .. } = detection;
+    put(&[r#"{"rule":""#, rule.as_str(), r#"","reason":""#, reason.id], out);
+    put(&[r#"","severity":""#, severity.as_str(), r#"","score":"#], out);
+    number::write_digits(u64::from(*score), out);
+    put(&[r#","message":"#], out);
+    quote(detection.message.as_bytes(), out);
+    put(&[r#","evidence":"#], out);
+    write_evidence(&detection.evidence, out);
+    put(&[r#","attack":["#], out);
+    for (place, technique) in reason.attack.iter().enumerate() {
+        let comma = if place > 0 { "," } else { "" };
+        put(&[comma, r#"{"tactic":""#, technique.tactic, r#"","technique":""#, technique.id, r#""}"#], out);
     }
-    attack.end();
-    object.word("episode", &episode_id(detection.episode.id));
-    object.word("state", detection.episode.state.as_str());
-    write_count(detection.episode.count, object.name("count"));
-    object.word("baseline", detection.baseline.as_str());
+    put(&[r#"],"episode":""#, &episode_id(episode.id), r#"","state":""#, episode.state.as_str(), r#"","count":"#], out);
+    write_count(episode.count, out);
+    put(&[r#","baseline":""#, baseline.as_str(), r#"","suppressed":"#], out);
     match &detection.suppressed {
-        Some(cause) => object.text("suppressed", cause.as_bytes()),
-        None => object.name("suppressed").extend_from_slice(b"null"),
+        Some(cause) => quote(cause.as_bytes(), out),
+        None => out.extend_from_slice(b"null"),
     }
-    object.end();
+    out.push(b'}');
+}
+
+/// Appends pieces that need no escapes.
+fn put(pieces: &[&str], out: &mut Vec<u8>) {
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
