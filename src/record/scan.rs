@@ -505,8 +505,8 @@ pub(super) fn number(text: &[u8], at: usize) -> Result<usize> {
 /// nine.
 #[inline(always)]
 pub(super) fn no_digits(word: u64) -> u64 {
-    let numbers = word ^ ONES * 0x30;
-    ((numbers & ONES * 0x7f) + ONES * (0x7f - 9) | numbers) & ONES * 0x80
+    let numbers = word ^ (ONES * 0x30);
+    (((numbers & (ONES * 0x7f)) + ONES * (0x7f - 9)) | numbers) & (ONES * 0x80)
 }
 
 /// The offset behind the digits that begin at `at`; at least one has to.
