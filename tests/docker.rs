@@ -228,6 +228,7 @@ fn vector_reads_the_events_of_docker() {
     docker.check(|| lines(&place.path().join("log/records.ndjson")));
     assert_eq!(lines(&place.path().join("log/detections.ndjson")).len(), 2);
     running.end();
+    assert!(place.path().join("state/learning-00").is_file(), "what was learned is written at the end");
 }
 
 fn pipelines() -> PathBuf {
