@@ -15,6 +15,7 @@ mod fluent_bit;
 mod vector;
 
 use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -88,7 +89,7 @@ impl Docker {
         let (evil, crash) = (self.name("evil"), self.name("crash"));
         self.call(&["run", "--rm", "--network", "none", "--name", &evil, &self.image("tidewalter"), "sh", "-c", ":"]);
         let restart = ["run", "--detach", "--network", "none", "--restart", "on-failure:4", "--name", &crash];
-        self.call(&[&restart[..], &[&self.image("tidewaiter"), "sh", "-c", "exit 3"]].concat());
+        self.call(&[&restart[..], &[&self.image("tidewaiter"), "sh", "-c", "echo I crash; exit 3"]].concat());
         let state = "{{.State.Status}} {{.RestartCount}}";
         until("the container has crashed five times", || {
             let output = Command::new("docker").args(["inspect", "--format", state, &crash]).output().unwrap();
@@ -202,33 +203,88 @@ fn fluent_bit_reads_the_events_of_docker() {
 #[test]
 fn vector_reads_the_events_of_docker() {
     let Some(docker) = Docker::find("vector") else { return };
-    let Some(program) = vector::find() else {
-        return eprintln!("vector: skipped: no vector on the PATH, and TIDEWAITER_VECTOR does not name one");
-    };
-    let place = TempDir::new().unwrap();
-    let at = |name: &str| place.path().join(name).display().to_string();
-    fs::write(at("tidewaiter.yaml"), POLICY).unwrap();
-    for folder in ["data", "state", "log"] {
-        fs::create_dir(at(folder)).unwrap();
-    }
-    // The shipped configuration, in folders that are ours.
-    let mut configuration = fs::read_to_string(pipelines().join("vector/exec.yaml")).unwrap();
-    for (shipped, ours) in [
-        ("/etc/tidewaiter/tidewaiter.yaml", at("tidewaiter.yaml")),
-        ("/var/lib/vector", at("data")),
-        ("/var/lib/tidewaiter", at("state")),
-        ("/var/log/tidewaiter", at("log")),
-        ("tidewaiter run ", format!("{PROGRAM} run ")),
-    ] {
-        assert!(configuration.contains(shipped), "{shipped}");
-        configuration = configuration.replace(shipped, &ours);
-    }
-    fs::write(at("vector.yaml"), configuration).unwrap();
-    let running = vector::Vector::start(&program, &[at("vector.yaml").into()], at("log.txt").into());
-    docker.check(|| lines(&place.path().join("log/records.ndjson")));
-    assert_eq!(lines(&place.path().join("log/detections.ndjson")).len(), 2);
+    let Some(program) = vector_or_not("vector") else { return };
+    let place = VectorPlace::new();
+    let configuration = place.copy("exec.yaml");
+    let running = vector::Vector::start(&program, &[configuration], place.path("log.txt"));
+    docker.check(|| lines(&place.path("out/records.ndjson")));
+    // Others play with the same daemon.
+    let detections = lines(&place.path("out/detections.ndjson"));
+    assert_eq!(detections.iter().filter(|line| line.contains(&docker.test)).count(), 2);
     running.end();
-    assert!(place.path().join("state/learning-00").is_file(), "what was learned is written at the end");
+    assert!(place.path("state/learning-00").is_file(), "what was learned is written at the end");
+}
+
+/// The sidecar with both sources that Docker has: the events, and what the containers print.
+#[test]
+fn the_sidecar_reads_the_events_and_the_logs_of_docker() {
+    let Some(docker) = Docker::find("sidecar") else { return };
+    let Some(program) = vector_or_not("sidecar") else { return };
+    let place = VectorPlace::new();
+    let mut serve = Command::new(PROGRAM);
+    serve.args(["serve", "--listen", &place.sidecar, "--forward", &format!("http://{}/", place.next), "--policy"]);
+    let _serve = Running(serve.arg(place.path("tidewaiter.yaml")).stderr(Stdio::null()).spawn().unwrap());
+    until("the sidecar listens", || TcpStream::connect(&place.sidecar).is_ok());
+    let configurations =
+        ["sidecar.yaml", "sources/docker-events.yaml", "sources/docker.yaml"].map(|name| place.copy(name));
+    let running = vector::Vector::start(&program, &configurations, place.path("log.txt"));
+    let records = || lines(&place.path("out/records.ndjson"));
+    docker.check(records);
+    until("what a container printed is out", || {
+        let printed = |line: &String| line.contains("I crash") && line.contains(r#""source":"container-log""#);
+        records().iter().any(|line| line.contains(&docker.test) && printed(line))
+    });
+    running.end();
+}
+
+/// Vector, or one line that says why a test is left out.
+fn vector_or_not(test: &str) -> Option<PathBuf> {
+    let program = vector::find();
+    if program.is_none() {
+        eprintln!("{test}: skipped: no vector on the PATH, and TIDEWAITER_VECTOR does not name one");
+    }
+    program
+}
+
+/// The shipped configurations, in folders and at ports that are ours.
+struct VectorPlace {
+    folder: TempDir,
+    sidecar: String,
+    next: String,
+}
+
+impl VectorPlace {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        for name in ["data", "out", "state"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("tidewaiter.yaml"), POLICY).unwrap();
+        // Both at once, so that they are not the same.
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [sidecar, next] = listeners.map(|listener| listener.local_addr().unwrap().to_string());
+        Self { folder, sidecar, next }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn copy(&self, name: &str) -> PathBuf {
+        let at = |name: &str| self.path(name).display().to_string();
+        let text = fs::read_to_string(pipelines().join("vector").join(name)).unwrap();
+        let text = text
+            .replace("/etc/tidewaiter/tidewaiter.yaml", &at("tidewaiter.yaml"))
+            .replace("/var/lib/vector", &at("data"))
+            .replace("/var/lib/tidewaiter", &at("state"))
+            .replace("/var/log/tidewaiter", &at("out"))
+            .replace("127.0.0.1:9713", &self.sidecar)
+            .replace("127.0.0.1:9714", &self.next)
+            .replace("tidewaiter run ", &format!("{PROGRAM} run "));
+        let path = self.path(&name.replace('/', "-"));
+        fs::write(&path, text).unwrap();
+        path
+    }
 }
 
 fn pipelines() -> PathBuf {
