@@ -105,16 +105,18 @@ mod measure {
         Sidecar,
         SidecarWithDisk,
         InProcess,
+        InProcessTables,
     }
 
     impl Case {
-        const ALL: [(Self, &str); 6] = [
+        const ALL: [(Self, &str); 7] = [
             (Self::Nothing, "nothing"),
             (Self::Remap, "remap: an allow list"),
             (Self::Lua, "Lua: the same allow list"),
             (Self::Sidecar, "tidewaiter, sidecar"),
             (Self::SidecarWithDisk, "tidewaiter, sidecar, disk buffer"),
-            (Self::InProcess, "tidewaiter, in process"),
+            (Self::InProcess, "tidewaiter, in process, message"),
+            (Self::InProcessTables, "tidewaiter, in process, tables"),
         ];
 
         fn is_sidecar(self) -> bool {
@@ -233,6 +235,7 @@ mod measure {
         door: &str,
         next: &str,
     ) -> serde_json::Value {
+        let (modules, policy) = (module.parent().unwrap(), data.with_file_name("tidewaiter.yaml"));
         let mut pipeline = json!({
             "data_dir": data,
             "sources": { "in": { "type": "stdin", "decoding": { "codec": "json" } } },
@@ -251,12 +254,27 @@ mod measure {
                 "x"
             }
             Case::InProcess => {
-                let folder = module.parent().unwrap().display();
-                let policy = data.with_file_name("tidewaiter.yaml");
+                // As it is shipped.
+                let shipped = include_str!("../pipelines/vector/in-process.yaml");
+                let shipped: serde_json::Value = yaml_serde::from_str(shipped).unwrap();
+                let transforms = &mut pipeline["transforms"];
+                *transforms = shipped["transforms"].clone();
+                transforms.as_object_mut().unwrap().remove("verdict");
+                transforms["to_text"]["inputs"] = json!(["in"]);
+                let source = transforms["judged"]["source"].as_str().unwrap();
+                let source = source
+                    .replace("/usr/lib/tidewaiter", modules.to_str().unwrap())
+                    .replace("/etc/tidewaiter/tidewaiter.yaml", policy.to_str().unwrap())
+                    .replace("/var/lib/tidewaiter", data.join("state").to_str().unwrap());
+                transforms["judged"]["source"] = json!(source);
+                "tidewaiter"
+            }
+            Case::InProcessTables => {
                 pipeline["transforms"]["x"] = transform(&format!(
-                    "package.cpath = \"{folder}/lib?_lua.so;\" .. package.cpath\n\
+                    "package.cpath = \"{}/lib?_lua.so;\" .. package.cpath\n\
                      local tidewaiter = require(\"tidewaiter\").open{{policy = \"{}\"}}\n\
                      function process(event, emit) emit(tidewaiter:process(event)) end",
+                    modules.display(),
                     policy.display()
                 ));
                 "x"

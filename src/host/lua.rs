@@ -21,8 +21,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mlua::prelude::{Lua, LuaResult, LuaString, LuaTable, LuaUserData, LuaUserDataMethods, LuaValue};
 use mlua::{AnyUserData, ExternalError as _};
 use serde_json::Value as Json;
+use tidewaiter::host::Batch;
 use tidewaiter::host::keeper::Keeper;
-use tidewaiter::host::{Batch, Verdict};
 use tidewaiter::record::quote;
 use tidewaiter::time::Time;
 
@@ -76,9 +76,9 @@ impl LuaUserData for Door {
 impl Door {
     /// The text with the enrichment; none where it stays as it is.
     fn inspect(&mut self, lua: &Lua, text: &LuaString) -> Option<LuaResult<LuaString>> {
-        let batch = judge(&mut self.keeper, &text.as_bytes())?;
-        let is_enriched = batch.verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Passed | Verdict::Invalid));
-        is_enriched.then(|| lua.create_string(batch.records))
+        let text = text.as_bytes();
+        let batch = judge(&mut self.keeper, &text)?;
+        (*batch.records != *text).then(|| lua.create_string(batch.records))
     }
 
     fn process(&mut self, lua: &Lua, event: &LuaTable) -> LuaResult<()> {
