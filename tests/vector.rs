@@ -55,7 +55,7 @@ fn program(test: &str) -> Option<PathBuf> {
 fn the_chart_goes_the_same_way() {
     let values = yaml("kubernetes/values.yaml");
     let (chart, mut shipped) = (&values["customConfig"], yaml("sidecar.yaml"));
-    assert_eq!(chart["sources"]["tidewaiter"], shipped["sources"]["tidewaiter"]);
+    assert_eq!(chart["sources"]["back"], shipped["sources"]["back"]);
     assert_eq!(chart["transforms"], shipped["transforms"]);
     let hop = &mut shipped["sinks"]["to_tidewaiter"];
     hop["healthcheck"] = serde_json::json!({ "enabled": false });
@@ -71,7 +71,7 @@ fn the_pod_fits_together() {
     assert_eq!(names(&container["volumeMounts"]), names(&values["extraVolumes"]));
     let arguments: Vec<&str> = container["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     let mounted = |place: usize| container["volumeMounts"][place]["mountPath"].as_str().unwrap();
-    let source = &values["customConfig"]["sources"]["tidewaiter"];
+    let source = &values["customConfig"]["sources"]["back"];
     let next = format!("--forward=http://{}{}", source["address"].as_str().unwrap(), source["path"].as_str().unwrap());
     let policy = format!("--policy={}/tidewaiter.yaml", mounted(0));
     assert_eq!(arguments, [policy, format!("--state={}", mounted(1)), next]);
@@ -224,7 +224,7 @@ fn its_own_tests_pass() {
     let output = vector::command(&program, &["test"], &configurations);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.matches("... passed").count(), 3, "{said}");
+    assert_eq!(said.matches("... passed").count(), 5, "{said}");
 }
 
 async fn pass(program: &Path, count: usize) {
