@@ -104,21 +104,47 @@ mod measure {
         Lua,
         Sidecar,
         SidecarWithDisk,
+        SidecarFindings,
         InProcess,
+        InProcessTables,
+        InProcessFindings,
+        LinesLua,
+        LinesSidecar,
+        LinesInProcess,
     }
 
     impl Case {
-        const ALL: [(Self, &str); 6] = [
+        const ALL: [(Self, &str); 12] = [
             (Self::Nothing, "nothing"),
             (Self::Remap, "remap: an allow list"),
             (Self::Lua, "Lua: the same allow list"),
-            (Self::Sidecar, "tidewaiter, sidecar"),
-            (Self::SidecarWithDisk, "tidewaiter, sidecar, disk buffer"),
-            (Self::InProcess, "tidewaiter, in process"),
+            (Self::Sidecar, "sidecar"),
+            (Self::SidecarWithDisk, "sidecar, disk buffer"),
+            (Self::SidecarFindings, "sidecar, findings alone"),
+            (Self::InProcess, "in process, message"),
+            (Self::InProcessTables, "in process, tables"),
+            (Self::InProcessFindings, "in process, message, findings alone"),
+            (Self::LinesLua, "lines: parsed, then Lua"),
+            (Self::LinesSidecar, "lines: sidecar"),
+            (Self::LinesInProcess, "lines: in process, message"),
         ];
 
         fn is_sidecar(self) -> bool {
-            matches!(self, Self::Sidecar | Self::SidecarWithDisk)
+            matches!(self, Self::Sidecar | Self::SidecarWithDisk | Self::SidecarFindings | Self::LinesSidecar)
+        }
+
+        /// Whether the source hands on the lines as they are, to be parsed when they are judged.
+        fn is_of_lines(self) -> bool {
+            matches!(self, Self::LinesLua | Self::LinesSidecar | Self::LinesInProcess)
+        }
+
+        /// The policy's file: with the second one, records without a detection stay as they are.
+        fn policy(self) -> &'static str {
+            if matches!(self, Self::SidecarFindings | Self::InProcessFindings) {
+                "findings.yaml"
+            } else {
+                "tidewaiter.yaml"
+            }
         }
     }
 
@@ -130,6 +156,7 @@ mod measure {
         let rounds = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(ROUNDS).max(1);
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("tidewaiter.yaml"), POLICY).unwrap();
+        fs::write(folder.path().join("findings.yaml"), format!("{POLICY}output: {{enrich: findings}}\n")).unwrap();
         let module = lua::module();
 
         for is_long in [false, true] {
@@ -144,13 +171,15 @@ mod measure {
                 stream.len() / EVENTS
             );
             fs::write(folder.path().join("events.ndjson"), stream).unwrap();
-            let mut seconds = vec![Vec::new(); Case::ALL.len()];
+            fs::write(folder.path().join("one.ndjson"), events(1, is_long)).unwrap();
+            let (mut seconds, mut starts) = (vec![Vec::new(); Case::ALL.len()], vec![Vec::new(); Case::ALL.len()]);
             for _ in 0..rounds {
                 for (place, (case, _)) in Case::ALL.into_iter().enumerate() {
-                    seconds[place].push(cpu_seconds(&program, folder.path(), &module, case));
+                    seconds[place].push(cpu_seconds(&program, folder.path(), &module, case, "events.ndjson"));
+                    starts[place].push(cpu_seconds(&program, folder.path(), &module, case, "one.ndjson"));
                 }
             }
-            println!("{}", table(&mut seconds));
+            println!("{}", table(&mut seconds, &mut starts));
         }
     }
 
@@ -158,24 +187,25 @@ mod measure {
     fn passed(program: &Path, folder: &Path, module: &Path, case: Case) -> usize {
         let out = folder.join("out.ndjson");
         let _ = fs::remove_file(&out);
-        once(program, folder, module, case, &json!({ "type": "file", "path": out, "encoding": { "codec": "json" } }));
+        let sink = json!({ "type": "file", "path": out, "encoding": { "codec": "json" } });
+        once(program, folder, module, case, "events.ndjson", &sink);
         fs::read(&out).unwrap().iter().filter(|&&byte| byte == b'\n').count()
     }
 
-    /// The CPU of one run, in seconds.
-    fn cpu_seconds(program: &Path, folder: &Path, module: &Path, case: Case) -> f64 {
+    /// The CPU of one run over a file of events, in seconds.
+    fn cpu_seconds(program: &Path, folder: &Path, module: &Path, case: Case, events: &str) -> f64 {
         let used = || {
             let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
             let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
             seconds(usage.user_time()) + seconds(usage.system_time())
         };
         let before = used();
-        once(program, folder, module, case, &json!({ "type": "blackhole" }));
+        once(program, folder, module, case, events, &json!({ "type": "blackhole" }));
         used() - before
     }
 
     /// Runs Vector, and what is beside it, over the events until their end.
-    fn once(program: &Path, folder: &Path, module: &Path, case: Case, sink: &serde_json::Value) {
+    fn once(program: &Path, folder: &Path, module: &Path, case: Case, events: &str, sink: &serde_json::Value) {
         // All at once, so that no two are the same.
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [door, next] = listeners.map(|listener| listener.local_addr().unwrap().to_string());
@@ -185,7 +215,7 @@ mod measure {
         let pipeline = folder.join("pipeline.json");
         fs::write(&pipeline, configuration(&data, module, case, sink, &door, &next).to_string()).unwrap();
 
-        let policy = folder.join("tidewaiter.yaml");
+        let policy = folder.join(case.policy());
         let log = folder.join("log");
         sidecar::run_for(LONGEST, async {
             let forward = format!("http://{next}/");
@@ -195,13 +225,13 @@ mod measure {
                 .arg("--config")
                 .arg(&pipeline)
                 .env("VECTOR_LOG", "warn")
-                .stdin(File::open(folder.join("events.ndjson")).unwrap())
+                .stdin(File::open(folder.join(events)).unwrap())
                 .stdout(Stdio::null())
                 .stderr(File::create(&log).unwrap())
                 .spawn()
                 .unwrap();
             if let Some(beside) = beside {
-                let events = fs::read(folder.join("events.ndjson")).unwrap();
+                let events = fs::read(folder.join(events)).unwrap();
                 let events = events.iter().filter(|byte| **byte == b'\n').count() as f64;
                 loop {
                     let mut judged = 0.0;
@@ -233,9 +263,11 @@ mod measure {
         door: &str,
         next: &str,
     ) -> serde_json::Value {
+        let (modules, policy) = (module.parent().unwrap(), data.with_file_name(case.policy()));
+        let codec = if case.is_of_lines() { "bytes" } else { "json" };
         let mut pipeline = json!({
             "data_dir": data,
-            "sources": { "in": { "type": "stdin", "decoding": { "codec": "json" } } },
+            "sources": { "in": { "type": "stdin", "decoding": { "codec": codec } } },
             "sinks": { "out": sink },
         });
         pipeline["sinks"]["out"]["acknowledgements"] = json!({ "enabled": case.is_sidecar() });
@@ -250,56 +282,93 @@ mod measure {
                 pipeline["transforms"]["x"] = transform(LUA);
                 "x"
             }
-            Case::InProcess => {
-                let folder = module.parent().unwrap().display();
-                let policy = data.with_file_name("tidewaiter.yaml");
+            Case::LinesLua => {
+                let parse = ". = merge(., object(parse_json(.message) ?? {}) ?? {})\ndel(.message)";
+                pipeline["transforms"]["parsed"] = json!({ "type": "remap", "inputs": ["in"], "source": parse });
+                pipeline["transforms"]["x"] = transform(LUA);
+                pipeline["transforms"]["x"]["inputs"] = json!(["parsed"]);
+                "x"
+            }
+            Case::InProcess | Case::InProcessFindings | Case::LinesInProcess => {
+                // As it is shipped.
+                let shipped = include_str!("../pipelines/vector/in-process.yaml");
+                let shipped: serde_json::Value = yaml_serde::from_str(shipped).unwrap();
+                let transforms = &mut pipeline["transforms"];
+                *transforms = shipped["transforms"].clone();
+                transforms.as_object_mut().unwrap().remove("verdict");
+                transforms["to_text"]["inputs"] = json!(["in"]);
+                if case.is_of_lines() {
+                    let source = transforms["to_text"]["source"].as_str().unwrap();
+                    transforms["to_text"]["source"] = json!(source.replace("encode_json(.)", ".message"));
+                }
+                let source = transforms["judged"]["source"].as_str().unwrap();
+                let source = source
+                    .replace("/usr/lib/tidewaiter", modules.to_str().unwrap())
+                    .replace("/etc/tidewaiter/tidewaiter.yaml", policy.to_str().unwrap())
+                    .replace("/var/lib/tidewaiter", data.join("state").to_str().unwrap());
+                transforms["judged"]["source"] = json!(source);
+                "tidewaiter"
+            }
+            Case::InProcessTables => {
                 pipeline["transforms"]["x"] = transform(&format!(
-                    "package.cpath = \"{folder}/lib?_lua.so;\" .. package.cpath\n\
+                    "package.cpath = \"{}/lib?_lua.so;\" .. package.cpath\n\
                      local tidewaiter = require(\"tidewaiter\").open{{policy = \"{}\"}}\n\
                      function process(event, emit) emit(tidewaiter:process(event)) end",
+                    modules.display(),
                     policy.display()
                 ));
                 "x"
             }
-            Case::Sidecar | Case::SidecarWithDisk => {
+            Case::Sidecar | Case::SidecarWithDisk | Case::SidecarFindings | Case::LinesSidecar => {
                 // As it is shipped.
                 let shipped = include_str!("../pipelines/vector/sidecar.yaml");
                 let shipped: serde_json::Value = yaml_serde::from_str(shipped).unwrap();
-                pipeline["sources"]["back"] = shipped["sources"]["tidewaiter"].clone();
+                pipeline["sources"]["back"] = shipped["sources"]["back"].clone();
                 pipeline["sources"]["back"]["address"] = json!(next);
+                pipeline["transforms"]["tidewaiter"] = shipped["transforms"]["tidewaiter"].clone();
                 let hop = &mut pipeline["sinks"]["hop"];
                 *hop = shipped["sinks"]["to_tidewaiter"].clone();
                 hop["inputs"] = json!(["in"]);
                 hop["uri"] = json!(format!("http://{door}/"));
                 hop["healthcheck"] = json!({ "enabled": false });
-                if case == Case::Sidecar {
+                if case != Case::SidecarWithDisk {
                     hop["buffer"] = json!({ "type": "memory", "when_full": "block" });
                 }
-                "back"
+                if case.is_of_lines() {
+                    hop["encoding"] = json!({ "codec": "text" });
+                }
+                "tidewaiter"
             }
         };
         pipeline["sinks"]["out"]["inputs"] = json!([last]);
         pipeline
     }
 
-    fn table(seconds: &mut [Vec<f64>]) -> String {
-        for times in &mut *seconds {
+    /// The whole of the runs, and what an event costs beyond the start: `starts` are runs over one event.
+    fn table(seconds: &mut [Vec<f64>], starts: &mut [Vec<f64>]) -> String {
+        for times in seconds.iter_mut().chain(&mut *starts) {
             times.sort_by(f64::total_cmp);
         }
-        let median = |place: usize| seconds[place][seconds[place].len() / 2];
+        let median = |times: &[f64]| times[times.len() / 2];
+        let whole = |place: usize| median(&seconds[place]) / EVENTS as f64 * 1e6;
+        let running = |place: usize| whole(place) - median(&starts[place]) / EVENTS as f64 * 1e6;
         let mut table = format!(
-            "{:34} {:>7} {:>7} {:>7} {:>10} {:>9} {:>9}\n",
-            "", "median", "least", "most", "µs/event", "× remap", "× Lua"
+            "{:36} {:>7} {:>7} {:>7} {:>9} {:>8} {:>6} {:>9} {:>9} {:>8} {:>6}\n",
+            "", "median", "least", "most", "µs/event", "× remap", "× Lua", "start, s", "µs beyond", "× remap", "× Lua"
         );
         for (place, (_, name)) in Case::ALL.into_iter().enumerate() {
             let (least, most) = (seconds[place][0], seconds[place][seconds[place].len() - 1]);
             let _ = writeln!(
                 table,
-                "{name:34} {:7.2} {least:7.2} {most:7.2} {:10.1} {:9.2} {:9.2}",
-                median(place),
-                median(place) / EVENTS as f64 * 1e6,
-                median(place) / median(1),
-                median(place) / median(2),
+                "{name:36} {:7.2} {least:7.2} {most:7.2} {:9.1} {:8.2} {:6.2} {:9.2} {:9.1} {:8.2} {:6.2}",
+                median(&seconds[place]),
+                whole(place),
+                whole(place) / whole(1),
+                whole(place) / whole(2),
+                median(&starts[place]),
+                running(place),
+                running(place) / running(1),
+                running(place) / running(2),
             );
         }
         table

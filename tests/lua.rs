@@ -82,6 +82,39 @@ fn the_enrichment_comes_and_nothing_else_changes() {
 }
 
 #[test]
+fn a_text_comes_back_with_the_enrichment() {
+    let script = r#"
+        local door = tidewaiter.open{policy = folder .. "/tidewaiter.yaml"}
+        local function text(image, more)
+            return '{"Type":"container","Action":"start","Actor":{"ID":"f0","Attributes":{"image":"' .. image .. '","name":"w"}}'
+                .. (more or "") .. "}"
+        end
+        -- All but the key stays byte for byte, also what Lua has no value for.
+        local odd = ',"none": null,"list":[ ],"map":{},"large":9007199254740993,"float":1.50,"text":"\\u00e4\\u0000ä","deep":[[{"a":[null]}]]'
+        local got = door:inspect(text("evil/x", odd))
+        local before = text("evil/x", odd):sub(1, -2)
+        assert(got:sub(1, #before) == before, got)
+        local added = got:sub(#before + 1)
+        assert(added:find(',"tidewaiter":{"verdict":"match","tags":["unauthorized-image"]', 1, true) == 1, added)
+        -- What somebody has written under the key is replaced.
+        got = door:inspect(text("registry.corp.example/web:1", ',"tidewaiter":{"verdict":"match"}'))
+        assert(got:find('"verdict":"clean"', 1, true) and not got:find('"verdict":"match"', 1, true), got)
+        -- Both ways judge alike, and by one state.
+        local event = {log = {Type = "container", Action = "start", Actor = {ID = "f0", Attributes = {image = "evil/x", name = "w"}}}}
+        assert(door:process(event).log.tidewaiter.detections[1].count == 2)
+
+        for _, plain in ipairs{"", "plain", "{", "[1]", "null", '{"message":"GET /cart","tidewaiter":[ ]}', "\xff\0", '{"a":1}\n\n{"b":2}'} do
+            assert(door:inspect(plain) == plain, plain)
+        end
+        local lines = door:inspect("plain\n" .. text("evil/y") .. "\n")
+        assert(lines:find('^plain\n{"Type".*"tidewaiter":{.*}}\n$'), lines)
+        local table = {}
+        assert(door:inspect(nil) == nil and door:inspect(7) == 7 and door:inspect(table) == table)
+    "#;
+    run("a_text_comes_back_with_the_enrichment", &folder(STRICT), script);
+}
+
+#[test]
 fn an_error_leaves_the_event_as_it_was() {
     let script = r#"
         local ok, problem = pcall(tidewaiter.open, {policy = folder .. "/absent.yaml"})

@@ -6,20 +6,22 @@
 //!
 //! ```lua
 //! local tidewaiter = require("tidewaiter").open{policy = "/etc/tidewaiter/tidewaiter.yaml", state = "/var/lib/tidewaiter"}
-//! tidewaiter:process(event)    -- adds the enrichment to event.log
-//! tidewaiter:flush()           -- writes what was learned
+//! text = tidewaiter:inspect(text)    -- a record as JSON, with the enrichment
+//! tidewaiter:process(event)          -- adds the enrichment to event.log
+//! tidewaiter:flush()                 -- writes what was learned
 //! ```
 //!
-//! The record goes to the guest as JSON. Only the enrichment comes back: what else the event has is not touched. An error
-//! leaves the event as it was.
+//! The record goes to the guest as JSON: `inspect` hands the text on as it is, `process` has to write it from tables first,
+//! and to make tables of the enrichment. An error leaves the text or the event as it was.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mlua::prelude::{Lua, LuaResult, LuaTable, LuaUserData, LuaUserDataMethods, LuaValue};
+use mlua::prelude::{Lua, LuaResult, LuaString, LuaTable, LuaUserData, LuaUserDataMethods, LuaValue};
 use mlua::{AnyUserData, ExternalError as _};
 use serde_json::Value as Json;
+use tidewaiter::host::Batch;
 use tidewaiter::host::keeper::Keeper;
 use tidewaiter::record::quote;
 use tidewaiter::time::Time;
@@ -51,6 +53,11 @@ struct Door {
 
 impl LuaUserData for Door {
     fn add_methods<M: LuaUserDataMethods<Self>>(methods: &mut M) {
+        // What is no text is given back, too: who calls this for every event need not look first.
+        methods.add_method_mut("inspect", |lua, door, text: LuaValue| match &text {
+            LuaValue::String(record) => door.inspect(lua, record).map_or(Ok(text), |text| text.map(LuaValue::String)),
+            _ => Ok(text),
+        });
         methods.add_method_mut("process", |lua, door, event: LuaTable| {
             // Whatever goes wrong, the event is as it was.
             let _ = door.process(lua, &event);
@@ -67,13 +74,18 @@ impl LuaUserData for Door {
 }
 
 impl Door {
+    /// The text with the enrichment; none where it stays as it is.
+    fn inspect(&mut self, lua: &Lua, text: &LuaString) -> Option<LuaResult<LuaString>> {
+        let text = text.as_bytes();
+        let batch = judge(&mut self.keeper, &text)?;
+        (*batch.records != *text).then(|| lua.create_string(batch.records))
+    }
+
     fn process(&mut self, lua: &Lua, event: &LuaTable) -> LuaResult<()> {
         let LuaValue::Table(record) = event.raw_get("log")? else { return Ok(()) };
         self.line.clear();
         write_object(&record, Some(self.keeper.field()), DEEPEST, &mut self.line)?;
-        let batch = self.keeper.inspect(&self.line, time());
-        self.keeper.tick();
-        let Some(batch) = batch else { return Ok(()) };
+        let Some(batch) = judge(&mut self.keeper, &self.line) else { return Ok(()) };
         // The enrichment is the last member, and there is none of its name before.
         let kept = self.line.strip_suffix(b"}").unwrap_or_default();
         let Some(added) = batch.records.strip_prefix(kept).filter(|added| *added != b"}") else { return Ok(()) };
@@ -84,6 +96,12 @@ impl Door {
         }
         Ok(())
     }
+}
+
+fn judge(keeper: &mut Keeper, lines: &[u8]) -> Option<Batch> {
+    let batch = keeper.inspect(lines, time());
+    keeper.tick();
+    batch
 }
 
 /// Writes a table as a JSON object, but for one of its members.
