@@ -108,10 +108,14 @@ fn a_text_comes_back_with_the_enrichment() {
         end
         local lines = door:inspect("plain\n" .. text("evil/y") .. "\n")
         assert(lines:find('^plain\n{"Type".*"tidewaiter":{.*}}\n$'), lines)
+        local all = tidewaiter.open{policy = folder .. "/all.yaml"}
+        assert(all:inspect('{"message":"GET /cart"}'):find('^{"message":"GET /cart","tidewaiter":{'))
         local table = {}
         assert(door:inspect(nil) == nil and door:inspect(7) == 7 and door:inspect(table) == table)
     "#;
-    run("a_text_comes_back_with_the_enrichment", &folder(STRICT), script);
+    let folder = folder(STRICT);
+    fs::write(folder.path().join("all.yaml"), "output: {enrich: all}").unwrap();
+    run("a_text_comes_back_with_the_enrichment", &folder, script);
 }
 
 #[test]
