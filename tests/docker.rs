@@ -5,7 +5,7 @@
 
 #![cfg(all(target_os = "linux", feature = "cli"))]
 // Clippy knows a test by its attribute, and not what only tests call.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/fluent_bit.rs"]
