@@ -22,6 +22,9 @@ mod fluent_bit;
 #[cfg(unix)]
 #[path = "common/docker.rs"]
 mod docker;
+#[cfg(unix)]
+#[path = "../tests/common/program.rs"]
+mod program;
 
 #[cfg(unix)]
 fn main() {

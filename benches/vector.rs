@@ -25,6 +25,9 @@ mod docker;
 #[path = "../tests/common/lua.rs"]
 mod lua;
 #[cfg(target_os = "linux")]
+#[path = "../tests/common/program.rs"]
+mod program;
+#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/common/sidecar.rs"]
 mod sidecar;

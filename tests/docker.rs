@@ -10,12 +10,14 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/fluent_bit.rs"]
 mod fluent_bit;
+#[path = "common/program.rs"]
+mod program;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/vector.rs"]
 mod vector;
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -206,7 +208,7 @@ fn fluent_bit_reads_the_events_of_docker() {
 fn vector_reads_the_events_of_docker() {
     let Some(docker) = Docker::find("vector") else { return };
     let Some(program) = vector_or_not("vector") else { return };
-    let place = VectorPlace::new();
+    let place = vector::Place::new(POLICY);
     let configuration = place.copy("exec.yaml");
     let running = vector::Vector::start(&program, &[configuration], place.path("log.txt"));
     docker.check(|| lines(&place.path("out/records.ndjson")));
@@ -222,7 +224,7 @@ fn vector_reads_the_events_of_docker() {
 fn the_sidecar_reads_the_events_and_the_logs_of_docker() {
     let Some(docker) = Docker::find("sidecar") else { return };
     let Some(program) = vector_or_not("sidecar") else { return };
-    let place = VectorPlace::new();
+    let place = vector::Place::new(POLICY);
     let mut serve = Command::new(PROGRAM);
     serve.args(["serve", "--listen", &place.sidecar, "--forward", &format!("http://{}/", place.next), "--policy"]);
     let _serve = Running(serve.arg(place.path("tidewaiter.yaml")).stderr(Stdio::null()).spawn().unwrap());
@@ -246,47 +248,6 @@ fn vector_or_not(test: &str) -> Option<PathBuf> {
         eprintln!("{test}: skipped: no vector on the PATH, and TIDEWAITER_VECTOR does not name one");
     }
     program
-}
-
-/// The shipped configurations, in folders and at ports that are ours.
-struct VectorPlace {
-    folder: TempDir,
-    sidecar: String,
-    next: String,
-}
-
-impl VectorPlace {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        for name in ["data", "out", "state"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-        }
-        fs::write(folder.path().join("tidewaiter.yaml"), POLICY).unwrap();
-        // Both at once, so that they are not the same.
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [sidecar, next] = listeners.map(|listener| listener.local_addr().unwrap().to_string());
-        Self { folder, sidecar, next }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn copy(&self, name: &str) -> PathBuf {
-        let at = |name: &str| self.path(name).display().to_string();
-        let text = fs::read_to_string(pipelines().join("vector").join(name)).unwrap();
-        let text = text
-            .replace("/etc/tidewaiter/tidewaiter.yaml", &at("tidewaiter.yaml"))
-            .replace("/var/lib/vector", &at("data"))
-            .replace("/var/lib/tidewaiter", &at("state"))
-            .replace("/var/log/tidewaiter", &at("out"))
-            .replace("127.0.0.1:9713", &self.sidecar)
-            .replace("127.0.0.1:9714", &self.next)
-            .replace("tidewaiter run ", &format!("{PROGRAM} run "));
-        let path = self.path(&name.replace('/', "-"));
-        fs::write(&path, text).unwrap();
-        path
-    }
 }
 
 fn pipelines() -> PathBuf {

@@ -8,6 +8,8 @@
 mod fluent_bit;
 #[path = "common/mixed_records.rs"]
 mod mixed_records;
+#[path = "common/program.rs"]
+mod program;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -10,6 +10,8 @@ mod fluent_bit;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/mixed_records.rs"]
 mod mixed_records;
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/sidecar.rs"]
 mod sidecar;
 

@@ -7,6 +7,8 @@
 #[cfg(target_os = "linux")]
 #[path = "common/lua.rs"]
 mod lua;
+#[path = "common/program.rs"]
+mod program;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/sidecar.rs"]
 mod sidecar;
@@ -15,17 +17,15 @@ mod vector;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use serde_json::Value as Json;
-use tempfile::TempDir;
 
 use sidecar::{Sidecar, run, until};
-use vector::Vector;
+use vector::{Place, Vector};
 
 const STRICT: &str = include_str!("../pipelines/policies/strict.yaml");
 
@@ -79,50 +79,7 @@ fn the_pod_fits_together() {
     assert_eq!(container["securityContext"]["capabilities"]["drop"][0], "ALL");
 }
 
-/// A copy of a configuration in a folder of its own, at ports that are free.
-struct Place {
-    folder: TempDir,
-    sidecar: String,
-    next: String,
-}
-
 impl Place {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        for name in ["data", "in", "out"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-        }
-        fs::write(folder.path().join("tidewaiter.yaml"), STRICT).unwrap();
-        // All at once, so that no two are the same.
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [sidecar, next] = listeners.map(|listener| listener.local_addr().unwrap().to_string());
-        Self { folder, sidecar, next }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn copy(&self, name: &str) -> PathBuf {
-        self.copy_of(&name.replace('/', "-"), &read(name))
-    }
-
-    fn copy_of(&self, name: &str, text: &str) -> PathBuf {
-        let folder = self.folder.path().display();
-        let text = text
-            .replace("/var/lib/vector", &format!("{folder}/data"))
-            .replace("/vector-data-dir", &format!("{folder}/data"))
-            .replace("/var/log/container-events", &format!("{folder}/in"))
-            .replace("/var/log/tidewaiter", &format!("{folder}/out"))
-            .replace("/etc/tidewaiter/tidewaiter.yaml", &format!("{folder}/tidewaiter.yaml"))
-            .replace("/var/lib/tidewaiter", &format!("{folder}/state"))
-            .replace("127.0.0.1:9713", &self.sidecar)
-            .replace("127.0.0.1:9714", &self.next);
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
     async fn serve(&self) -> Sidecar {
         let policy = self.path("tidewaiter.yaml");
         let next = format!("http://{}/", self.next);
@@ -202,7 +159,7 @@ fn check_records(place: &Place, count: usize) {
 #[case::chart("", "kubernetes/values.yaml")]
 fn vector_accepts_it(#[case] pipeline: &str, #[case] more: &str) {
     let Some(program) = program("vector_accepts_it") else { return };
-    let place = Place::new();
+    let place = Place::new(STRICT);
     let mut configurations = Vec::new();
     for name in [pipeline, more].into_iter().filter(|name| !name.is_empty()) {
         configurations.push(if name.ends_with("values.yaml") {
@@ -219,7 +176,7 @@ fn vector_accepts_it(#[case] pipeline: &str, #[case] more: &str) {
 #[test]
 fn its_own_tests_pass() {
     let Some(program) = program("its_own_tests_pass") else { return };
-    let place = Place::new();
+    let place = Place::new(STRICT);
     let configurations = [place.copy("sidecar.yaml"), place.copy("sources/http.yaml")];
     let output = vector::command(&program, &["test"], &configurations);
     let said = String::from_utf8_lossy(&output.stdout);
@@ -228,7 +185,7 @@ fn its_own_tests_pass() {
 }
 
 async fn pass(program: &Path, count: usize) {
-    let place = Place::new();
+    let place = Place::new(STRICT);
     place.write(count);
     let sidecar = place.serve().await;
     let configurations = [place.copy("sidecar.yaml"), place.copy("sources/files.yaml")];
@@ -267,7 +224,7 @@ fn a_million_events_in_a_million_out() {
 #[cfg(target_os = "linux")]
 fn pass_in_process(test: &str, count: usize, edit: impl FnOnce(&mut Json)) -> Option<Place> {
     let program = program(test)?;
-    let place = Place::new();
+    let place = Place::new(STRICT);
     place.write(count);
     let module = lua::module();
     let text = read("in-process.yaml").replace("/usr/lib/tidewaiter", module.parent().unwrap().to_str().unwrap());
@@ -339,7 +296,7 @@ fn a_sidecar_that_is_killed_loses_nothing_of_vector() {
     const COUNT: usize = 40_000;
     let Some(program) = program("a_sidecar_that_is_killed_loses_nothing_of_vector") else { return };
     run(async {
-        let place = Place::new();
+        let place = Place::new(STRICT);
         place.write(COUNT);
         let mut sidecar = place.serve().await;
         let configurations = [place.copy("sidecar.yaml"), place.copy("sources/files.yaml")];

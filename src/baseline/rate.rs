@@ -100,7 +100,7 @@ impl Rate {
         }
         let mut tail = 0.0;
         let mut index = term + 1.0;
-        while probability > tail * 1e-6 {
+        while probability > tail * 1e-9 {
             tail += probability;
             probability *= (shape + index) / (index + 1.0) * share;
             index += 1.0;
@@ -160,6 +160,7 @@ impl Window {
     #[must_use]
     pub fn count(&self, at: i64) -> u32 {
         let newest = self.part(at).max(self.newest);
+        // Mostly: nothing has left the window, and an interpreter need not look for the place of each part.
         if newest == self.newest {
             return self.counts.iter().map(|&count| u32::from(count)).sum();
         }

@@ -1,6 +1,5 @@
 //! The real Fluent Bit, started and ended by its handle.
 
-use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,30 +10,21 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::program;
+
 /// How often to look, and how many times before giving up: two minutes in all.
 const PAUSE: Duration = Duration::from_millis(20);
 const LOOKS: usize = 6000;
 
 /// The program: `TIDEWAITER_FLUENT_BIT`, or else `fluent-bit` on the `PATH`.
 pub fn find() -> Option<PathBuf> {
-    find_program("TIDEWAITER_FLUENT_BIT", "fluent-bit")
-}
-
-fn find_program(variable: &str, name: &str) -> Option<PathBuf> {
-    match env::var_os(variable) {
-        Some(program) if program.is_empty() => None,
-        Some(program) => Some(program.into()),
-        None => {
-            let path = env::var_os("PATH")?;
-            env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
-        }
-    }
+    program::find("TIDEWAITER_FLUENT_BIT", "fluent-bit")
 }
 
 /// A module compiled ahead of time for this machine, by the `wamrc` of Fluent Bit's runtime: `TIDEWAITER_WAMRC`, or else
 /// the one on the `PATH`. It takes most of a minute.
 pub fn compile(module: &[u8]) -> Option<Vec<u8>> {
-    let wamrc = find_program("TIDEWAITER_WAMRC", "wamrc")?;
+    let wamrc = program::find("TIDEWAITER_WAMRC", "wamrc")?;
     let folder = TempDir::new().unwrap();
     let [from, to] = ["module.wasm", "module.aot"].map(|name| folder.path().join(name));
     fs::write(&from, module).unwrap();
