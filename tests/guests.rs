@@ -139,6 +139,28 @@ mod fluent_bit {
         assert_eq!(answer(&mut fluent_bit(), record.as_bytes(), None), (record.as_bytes().to_vec(), Verdict::Passed));
     }
 
+    /// Fluent Bit writes these, cannot read them back, and does not survive that.
+    #[rstest]
+    #[case::not_a_number("nan", "null")]
+    #[case::not_a_number_below("-nan", "null")]
+    #[case::infinite("inf", "null")]
+    #[case::infinite_below("-inf", "null")]
+    #[case::too_great("1.797693134862316e+308", "1.797693134862315e+308")]
+    #[case::too_great_below("-1.797693134862316e+308", "-1.797693134862315e+308")]
+    fn what_fluent_bit_cannot_read_back_is_mended(#[case] number: &str, #[case] expected: &str) {
+        let with = |number: &str| EVENT.replacen('{', &format!(r#"{{"text":"{number}","list":[{number}],"#), 1);
+        let mut guest = fluent_bit();
+        // Also where the like of it is known.
+        for _ in 0..3 {
+            answer(&mut guest, with("1e5").as_bytes(), None);
+        }
+        let (out, verdict) = answer(&mut guest, with(number).as_bytes(), None);
+        let list = format!(r#""list":[{number}]"#);
+        let mended = with(number).replacen(&list, &format!(r#""list":[{expected}]"#), 1);
+        assert!(is_enriched(mended.as_bytes(), &out), "{}", out.escape_ascii());
+        assert_eq!(verdict, answer(&mut guest, with("1").as_bytes(), None).1);
+    }
+
     fn nested(depth: usize) -> Vec<u8> {
         format!("{{\"deep\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes()
     }

@@ -519,6 +519,43 @@ fn nesting_has_no_end(#[case] module: Form) {
     );
 }
 
+/// Whoever can write a log line could end Fluent Bit with a number, if a record with it came back as it was.
+#[test]
+fn numbers_that_cannot_be_read_back_end_nothing() {
+    const TEST: &str = "numbers_that_cannot_be_read_back_end_nothing";
+    let Some(program) = program(TEST) else { return };
+    let script = "function make(tag, time, record) \
+                  local made = ({inf = 1/0, below = -1/0, nan = 0/0})[record.make] \
+                  if made then record.made = made return 2, time, record end return 0, time, record end";
+    let lua = format!("    - name: lua\n      match: '*'\n      call: make\n      code: \"{script}\"\n");
+    let pipeline = read("fluent-bit/fluent-bit.yaml").replacen("    - name: wasm\n", &(lua + "    - name: wasm\n"), 1);
+    let event = |more: &str| {
+        format!(
+            r#"{{"Type":"container","Action":"start","Actor":{{"ID":"f0","Attributes":{{"image":"evil/xmrig","name":"w"}}}},{more}}}"#
+        )
+    };
+    let numbers = [r#""a":1.7976931348623157e308"#, r#""a":[-1.7976931348623157e308]"#];
+    let made = [r#""make":"inf""#, r#""make":"below""#, r#""make":"nan""#];
+    let lines = numbers.into_iter().chain(made).map(event);
+    let lines: Vec<Vec<u8>> = lines.chain([mixed_records::LAST.to_owned()]).map(String::into_bytes).collect();
+
+    let place = Place::new(module().1, STRICT);
+    let path = place.path().join("pipeline.yaml");
+    fs::write(&path, pipeline).unwrap();
+    let log = run(&program, &place, &path, &lines);
+    assert!(!log.contains("[error]"), "{log}");
+
+    let out = place.lines("records.ndjson");
+    assert_eq!(out.len(), lines.len());
+    let records: Vec<Json> = out.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records[0]["a"], 1.797_693_134_862_315e308);
+    assert_eq!(records[1]["a"][0], -1.797_693_134_862_315e308);
+    for record in &records[2..5] {
+        assert!(record["make"].is_string() && record["made"].is_null(), "{record}");
+    }
+    assert!(records[..5].iter().all(|record| record["tidewaiter"]["detections"][0]["rule"] == "unauthorized-image"));
+}
+
 #[test]
 fn a_changed_policy_is_read_while_it_runs() {
     let Some(program) = program("a_changed_policy_is_read_while_it_runs") else { return };

@@ -167,6 +167,12 @@ impl Engine {
         self.traffic.threats.read_list(name, read)
     }
 
+    /// Takes records with this number for no JSON, as [`Scanner::refuse`] does.
+    pub fn refuse(&mut self, number: &'static [u8]) {
+        let [scanner, _] = &mut **self.scanners.get_or_insert_default();
+        scanner.refuse(number);
+    }
+
     /// The id of the policy as the records give it.
     #[must_use]
     pub fn policy_id(&self) -> &str {

@@ -15,6 +15,7 @@ use std::ffi::{CStr, c_char};
 use super::Pace;
 use super::files::{self, Below};
 use super::lists::Lists;
+use super::numbers;
 use super::state::{Keeper, Token};
 use crate::VERSION;
 use crate::engine::{Engine, Outcome};
@@ -156,6 +157,7 @@ impl Guest {
             }
         };
         LOADING.set(None);
+        engine.refuse(numbers::TOO_GREAT);
         let keeper = keep(&mut engine, file);
         let mut lists = Lists::default();
         lists.look(&mut engine, file.map(|file| file.folder), log);
@@ -164,33 +166,47 @@ impl Guest {
     }
 
     fn answer(&mut self, record: &[u8], is_ended: bool, sec: u32, nsec: u32) -> *const c_char {
-        if self.answer.capacity() > KEPT {
-            self.answer = Vec::new();
-        }
-        self.answer.clear();
-        if self.answer.try_reserve(record.len() + ADDED).is_err() {
-            self.outcome = Outcome::Skipped;
-            return if is_ended { record.as_ptr().cast() } else { NO_RECORD.as_ptr() };
-        }
         if self.pace.is_due(sec) {
             self.look();
             self.lists.look(&mut self.engine, self.file.map(|file| file.folder), log);
         }
         let time = (sec != 0 || nsec != 0).then(|| Time { sec: i64::from(sec), nanos: nsec.min(999_999_999) });
-        self.outcome = self.engine.inspect(record, time, &mut self.answer);
+        let Some(mut outcome) = self.inspect(record, time) else {
+            self.outcome = Outcome::Skipped;
+            return if is_ended { record.as_ptr().cast() } else { NO_RECORD.as_ptr() };
+        };
+        if matches!(outcome, Outcome::Invalid(_))
+            && let Some(mended) = numbers::mend(record)
+        {
+            outcome = self.inspect(&mended, time).unwrap_or(outcome);
+        }
+        self.outcome = outcome;
         if let Some(keeper) = &mut self.keeper {
             let second = if sec == 0 { self.engine.now().sec } else { i64::from(sec) };
-            if let Some(problem) = keeper.keep(&mut self.engine, second, self.outcome == Outcome::Match) {
+            if let Some(problem) = keeper.keep(&mut self.engine, second, outcome == Outcome::Match) {
                 log(&format!(": {problem}"));
             }
         }
         // What is no JSON may hold a NUL. In all other cases neither the record nor the enrichment can.
-        let is_whole = !matches!(self.outcome, Outcome::Invalid(_)) && !self.answer.is_empty();
-        if is_ended && !is_whole {
-            return record.as_ptr().cast();
+        if matches!(outcome, Outcome::Invalid(_)) || self.answer.is_empty() {
+            if is_ended {
+                return record.as_ptr().cast();
+            }
+            self.answer.clear();
+            self.answer.extend_from_slice(record);
         }
         self.answer.push(0);
         self.answer.as_ptr().cast()
+    }
+
+    /// Judges a record, and leaves what comes of it in the buffer of the answer; none when it does not fit into memory.
+    fn inspect(&mut self, record: &[u8], time: Option<Time>) -> Option<Outcome> {
+        if self.answer.capacity() > KEPT {
+            self.answer = Vec::new();
+        }
+        self.answer.clear();
+        self.answer.try_reserve(record.len() + ADDED).ok()?;
+        Some(self.engine.inspect(record, time, &mut self.answer))
     }
 
     /// Looks for the policy file, and reads it when it is another one than the last time.

@@ -10,6 +10,8 @@ mod files;
 pub mod fluent_bit;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
 mod lists;
+#[cfg(any(test, all(target_os = "wasi", target_env = "p1")))]
+mod numbers;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub mod state;
 

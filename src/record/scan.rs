@@ -17,6 +17,8 @@ pub enum Invalid {
     NotAnObject,
     /// The text is longer than two gibibytes.
     TooLong,
+    /// The text has the number that is [refused](Scanner::refuse); the offset is where it begins.
+    Refused(usize),
 }
 
 impl std::fmt::Display for Invalid {
@@ -25,6 +27,7 @@ impl std::fmt::Display for Invalid {
             Self::Syntax(offset) => write!(f, "not JSON (byte {offset})"),
             Self::NotAnObject => f.write_str("not a JSON object"),
             Self::TooLong => f.write_str("longer than 2 GiB"),
+            Self::Refused(offset) => write!(f, "a number that is refused (byte {offset})"),
         }
     }
 }
@@ -55,6 +58,7 @@ pub struct Scanner {
     /// What `slots` and `seen` begin with.
     no_slots: Vec<Slot>,
     none_seen: Vec<u32>,
+    refused: Option<&'static [u8]>,
 }
 
 /// A container whose members or elements may be wanted.
@@ -67,6 +71,12 @@ struct Frame {
 }
 
 impl Scanner {
+    /// Takes a text with this number, whatever its sign, for invalid from now on: it is JSON, but nothing that whoever reads
+    /// it next can read. The number is positive and has an exponent.
+    pub fn refuse(&mut self, number: &'static [u8]) {
+        self.refused = Some(number);
+    }
+
     /// Checks the text and finds what the shape wants in it. Of a repeated name the last value counts, as in
     /// `serde_json`.
     ///
@@ -298,7 +308,31 @@ impl Scanner {
         match byte(text, at) {
             Some(b'"') => string(text, at + 1).map(|end| end + 1),
             Some(b'{' | b'[') => self.skip_container(text, at),
-            _ => scalar(text, at),
+            _ => self.scalar(text, at),
+        }
+    }
+
+    /// The offset behind the number or the literal that begins at `at`.
+    fn scalar(&self, text: &[u8], at: usize) -> Result<usize> {
+        let literal = match byte(text, at) {
+            Some(b't') => &b"true"[..],
+            Some(b'f') => b"false",
+            Some(b'n') => b"null",
+            _ => {
+                let number = number(text, at)?;
+                if number.has_exponent && self.refused.is_some() {
+                    let text = text.get(at..number.end).unwrap_or_default();
+                    if Some(text.strip_prefix(b"-").unwrap_or(text)) == self.refused {
+                        return Err(Invalid::Refused(at));
+                    }
+                }
+                return Ok(number.end);
+            }
+        };
+        if text.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
+            Ok(at + literal.len())
+        } else {
+            Err(Invalid::Syntax(at))
         }
     }
 
@@ -340,7 +374,7 @@ impl Scanner {
                         at += 1;
                         continue 'next;
                     }
-                    _ => at = scalar(text, at)?,
+                    _ => at = self.scalar(text, at)?,
                 }
             }
             loop {
@@ -472,33 +506,26 @@ pub(super) fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize,
     }
 }
 
-/// The offset behind the number or the literal that begins at `at`.
-fn scalar(text: &[u8], at: usize) -> Result<usize> {
-    let literal = match byte(text, at) {
-        Some(b't') => &b"true"[..],
-        Some(b'f') => b"false",
-        Some(b'n') => b"null",
-        _ => return number(text, at),
-    };
-    if text.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
-        Ok(at + literal.len())
-    } else {
-        Err(Invalid::Syntax(at))
-    }
+/// A number in a text.
+pub(super) struct Number {
+    /// The offset behind it.
+    pub end: usize,
+    pub has_exponent: bool,
 }
 
-/// The offset behind the number that begins at `at`.
-pub(super) fn number(text: &[u8], at: usize) -> Result<usize> {
+/// The number that begins at `at`.
+pub(super) fn number(text: &[u8], at: usize) -> Result<Number> {
     let whole = at + usize::from(byte(text, at) == Some(b'-'));
     let mut end = if byte(text, whole) == Some(b'0') { whole + 1 } else { digits(text, whole)? };
     if byte(text, end) == Some(b'.') {
         end = digits(text, end + 1)?;
     }
-    if let Some(b'e' | b'E') = byte(text, end) {
+    let has_exponent = matches!(byte(text, end), Some(b'e' | b'E'));
+    if has_exponent {
         let signed = end + 1 + usize::from(matches!(byte(text, end + 1), Some(b'+' | b'-')));
         end = digits(text, signed)?;
     }
-    Ok(end)
+    Ok(Number { end, has_exponent })
 }
 
 /// Of eight bytes the highest bits of those that are no digits. Less what makes a digit of a number, a digit is at most
@@ -573,6 +600,18 @@ mod tests {
     #[case::literal(r#"{"a":nul}"#, Invalid::Syntax(5))]
     fn rejects(#[case] text: &str, #[case] why: Invalid) {
         assert_eq!(found(text), Err(why));
+    }
+
+    #[rstest::rstest]
+    #[case::unwanted(r#"{"b":1e9}"#, Err(Invalid::Refused(5)))]
+    #[case::wanted(r#"{"a":-1e9}"#, Err(Invalid::Refused(5)))]
+    #[case::deep(r#"{"b":[[1e9]]}"#, Err(Invalid::Refused(7)))]
+    #[case::another(r#"{"b":1e8,"c":1e90}"#, Ok(()))]
+    #[case::text(r#"{"b":"1e9"}"#, Ok(()))]
+    fn refuses(#[case] text: &str, #[case] expected: Result<()>) {
+        let (shape, mut scanner) = (Shape::new(&["/a"]), Scanner::default());
+        scanner.refuse(b"1e9");
+        assert_eq!(scanner.scan(&shape, text.as_bytes()).map(|_| ()), expected);
     }
 
     #[test]
