@@ -50,8 +50,9 @@ impl Side {
 
     fn judge(&mut self, lines: &[u8]) -> Result<()> {
         let batch = self.running.guest.inspect(lines, None)?;
-        let answers = batch.records.split(|byte| *byte == b'\n').zip(&batch.verdicts);
-        for (answer, _) in answers.filter(|(_, verdict)| matches!(verdict, Verdict::Match | Verdict::Suppressed)) {
+        for (answer, _) in
+            batch.answers().filter(|(_, verdict)| matches!(verdict, Verdict::Match | Verdict::Suppressed))
+        {
             let record: Value = serde_json::from_slice(answer).context("an answer of the guest is no JSON")?;
             let Some(own) = findings::enrichment(&record, &self.field) else { continue };
             for detection in own.get("detections").and_then(Value::as_array).into_iter().flatten() {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
+use tidewaiter::guest;
 use tidewaiter::host::component::Component;
 use tidewaiter::host::fluent_bit::{FluentBit, Log};
 use tidewaiter::host::keeper::{seed, token};
@@ -164,7 +165,7 @@ fn stream(
         let before = pending.len();
         let read = chunks.next(&mut pending).with_context(|| format!("cannot read {}", path.display()))?;
         let fresh = pending.get(before..).unwrap_or_default();
-        let complete = match fresh.iter().rposition(|byte| *byte == b'\n') {
+        let complete = match memchr::memrchr(b'\n', fresh) {
             // The last line may lack its newline.
             None if read == 0 => pending.len(),
             None => 0,
@@ -227,9 +228,8 @@ impl Sink {
             out.flush()?;
             return Ok(());
         };
-        let lines = batch.records.split_inclusive(|byte| *byte == b'\n').zip(&batch.verdicts);
         let mut page = Vec::new();
-        for (line, _) in lines.filter(|(_, verdict)| **verdict == Verdict::Match) {
+        for (line, _) in batch.answers().filter(|(_, verdict)| *verdict == Verdict::Match) {
             let line = line.trim_ascii_end();
             match format {
                 Format::Text => findings::print(&mut page, line, &self.field)?,
@@ -273,8 +273,7 @@ struct Counts {
 impl Counts {
     fn add(&mut self, lines: &[u8], batch: &Batch) {
         // A blank line is no record.
-        let records =
-            |text: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
+        let records = |text| guest::lines(text).filter(|(line, _)| !line.trim_ascii().is_empty()).count();
         self.read += records(lines) as u64;
         self.written += records(&batch.records) as u64;
         for verdict in &batch.verdicts {

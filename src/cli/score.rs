@@ -131,10 +131,9 @@ impl Judge {
 
     fn flush(&mut self) -> Result<()> {
         let batch = self.running.guest.inspect(&self.lines, None)?;
-        let answers = batch.records.split(|byte| *byte == b'\n').zip(&batch.verdicts);
-        for ((answer, verdict), (at, label)) in answers.zip(self.labels.drain(..)) {
+        for ((answer, verdict), (at, label)) in batch.answers().zip(self.labels.drain(..)) {
             let mut found = Vec::new();
-            if *verdict == Verdict::Match {
+            if verdict == Verdict::Match {
                 let record: Value = serde_json::from_slice(answer).context("an answer of the guest is no JSON")?;
                 found = findings::enrichment(&record, &self.field).map(alerts).unwrap_or_default();
             }

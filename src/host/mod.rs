@@ -11,6 +11,7 @@ use once_cell::sync::Lazy;
 
 use crate::baseline::Taken;
 use crate::baseline::snapshot::Restored;
+use crate::guest::lines;
 use crate::time::Time;
 
 /// The guest for Fluent Bit, a core module.
@@ -54,6 +55,13 @@ pub struct Batch {
     pub records: Vec<u8>,
     /// What became of each line. That of an empty one is [`Verdict::Passed`].
     pub verdicts: Vec<Verdict>,
+}
+
+impl Batch {
+    /// The records, each without its line ending and with what became of it.
+    pub fn answers(&self) -> impl Iterator<Item = (&[u8], Verdict)> {
+        lines(&self.records).map(|(line, _)| line).zip(self.verdicts.iter().copied())
+    }
 }
 
 /// A guest that runs.

@@ -37,8 +37,7 @@ impl Trial {
     /// Judges some lines.
     pub fn judge(&mut self, lines: &[u8], guest: &mut dyn Host) -> Result<()> {
         let batch = guest.inspect(lines, None)?;
-        let answers = batch.records.split(|byte| *byte == b'\n').zip(&batch.verdicts);
-        for (answer, _) in answers.filter(|(_, verdict)| **verdict == Verdict::Match) {
+        for (answer, _) in batch.answers().filter(|(_, verdict)| *verdict == Verdict::Match) {
             let record: Value = serde_json::from_slice(answer).context("an answer of the guest is no JSON")?;
             if let Some(own) = findings::enrichment(&record, "tidewaiter") {
                 let at = self.observer.observe(answer, |at, _| at.sec).unwrap_or_default();

@@ -142,8 +142,8 @@ impl Desk {
             return lines.to_vec();
         };
         self.metrics.count(&batch.verdicts);
-        let outs = batch.records.split(|byte| *byte == b'\n').zip(&batch.verdicts);
-        outs.filter(|(_, verdict)| **verdict == Verdict::Match).for_each(|(line, _)| self.count_rules(line));
+        let matches = batch.answers().filter(|(_, verdict)| *verdict == Verdict::Match);
+        matches.for_each(|(line, _)| self.count_rules(line));
         batch.records
     }
 
