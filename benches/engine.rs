@@ -1,4 +1,5 @@
-//! What a record costs, natively: the scanner alone, and the whole engine, by kind of record.
+//! What a record costs, natively: the scanner alone, and the whole engine, by kind of record; and in the component, by how
+//! many records come at once.
 //!
 //! `cargo bench --bench engine`. The figures of one run compare with each other, hardly with those of another machine.
 
@@ -143,6 +144,21 @@ fn inspect(bencher: Bencher, kind: &str) {
         for record in &records {
             out.clear();
             black_box(engine.inspect(record.as_bytes(), None, &mut out));
+        }
+    });
+}
+
+#[cfg(feature = "cli")]
+#[divan::bench(args = [1, 10, 1000])]
+fn component(bencher: Bencher, records_a_call: usize) {
+    use tidewaiter::host::{Host, component::Component};
+
+    let records = records("docker");
+    let batches: Vec<_> = records.chunks(records_a_call).map(|batch| batch.join("\n")).collect();
+    let Ok(mut component) = Component::new(Some(POLICY), [1, 2]) else { return };
+    bencher.counter(ItemsCount::new(records.len())).bench_local(|| {
+        for batch in &batches {
+            let _ = black_box(component.inspect(batch.as_bytes(), None));
         }
     });
 }

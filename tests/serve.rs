@@ -304,6 +304,22 @@ fn a_token_is_asked_for() {
     });
 }
 
+/// What a client that speaks HTTP/2 as well agrees on with the sidecar, before it knows whom it talks to.
+fn negotiated(url: &str) -> Option<Vec<u8>> {
+    let mut config = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = "127.0.0.1".try_into().unwrap();
+    let mut connection = rustls::ClientConnection::new(config.into(), name).unwrap();
+    let mut stream = std::net::TcpStream::connect(url.strip_prefix("https://").unwrap()).unwrap();
+    // It ends with the certificate, which is nobody's.
+    while connection.is_handshaking() && connection.complete_io(&mut stream).is_ok() {}
+    connection.alpn_protocol().map(<[u8]>::to_vec)
+}
+
 #[test]
 fn tls_and_a_certificate_that_changes() {
     run(async {
@@ -323,10 +339,12 @@ fn tls_and_a_certificate_that_changes() {
         let answer = first.post(&sidecar.url).body("{}").send().await.unwrap();
         assert_eq!(answer.bytes().await.unwrap(), "{}");
         assert!(client().post(&sidecar.url).body("{}").send().await.is_err());
+        assert_eq!(negotiated(&sidecar.url), Some(b"http/1.1".to_vec()));
 
         let second = write();
         sidecar.signal(Signal::SIGHUP);
         until("the new certificate is in use", async || second.post(&sidecar.url).send().await.is_ok()).await;
+        assert_eq!(negotiated(&sidecar.url), Some(b"http/1.1".to_vec()));
         sidecar.end().await;
     });
 }

@@ -54,6 +54,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return diff::run(&arguments.diff, &arguments.files, arguments.guest, format, arguments.fail_on_match);
     }
     let (loaded, text) = input::policy(arguments.policy.as_ref())?;
+    if arguments.policy.is_none() {
+        let kept = if arguments.state.is_none() { ", and forgets it at the end (--state)" } else { "" };
+        anstream::eprintln!("no policy (-p): the built-in one learns for a week before it finds much{kept}");
+    }
     let mounted = arguments.state.as_deref().map(|path| (path, &*loaded.policy.baseline.state));
     let threats = Threats::beside(arguments.policy.as_ref(), &loaded.policy.traffic.threat_files);
     let mut running = Running::start(arguments.guest, text.as_deref(), threats, mounted)?;

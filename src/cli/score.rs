@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tidewaiter::emulate::label::{Label, hash};
 use tidewaiter::emulate::score::{Row, Score, Tally, alerts};
-use tidewaiter::emulate::{POLICY, Stream};
+use tidewaiter::emulate::{Options, POLICY, Stream};
 use tidewaiter::host::Verdict;
 use tidewaiter::host::threats::Threats;
 use tidewaiter::time::Time;
@@ -80,6 +80,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(text) => (text, loaded.policy.output.field),
         None => (POLICY.to_owned(), "tidewaiter".to_owned()),
     };
+    let (learns, quiet) = (f64::from(loaded.policy.baseline.learn_for), Options::default().learn);
+    if arguments.policy.is_some() && learns > quiet {
+        let days = |seconds: f64| style::count((seconds / 86_400.0) as u64, "day");
+        style::warning(&format!(
+            "the policy learns for {}, and emulated adversaries begin after {}: what comes before is mostly missed \
+             (`baseline.learn_for`)",
+            days(learns),
+            days(quiet),
+        ));
+    }
     let threats = Threats::beside(arguments.policy.as_ref(), &loaded.policy.traffic.threat_files);
     let mut judge = Judge {
         running: Running::start(arguments.guest, Some(&text), threats, None)?,

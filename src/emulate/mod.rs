@@ -55,6 +55,13 @@ pub struct Clock {
     pub hours: Option<(u8, u8)>,
 }
 
+impl std::fmt::Display for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} s, jitter {:.0} %, loss {:.0} %", self.period, self.jitter * 100.0, self.loss * 100.0)?;
+        self.hours.map_or(Ok(()), |(begin, end)| write!(f, ", {begin} to {end} h"))
+    }
+}
+
 /// What stream is wanted.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -3,16 +3,26 @@
 use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Control, Handle};
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 
 use super::judge::Judge;
 use crate::cli::style;
+
+/// Certificate and key, for HTTP/1.1: a client must not be offered what is not spoken here.
+pub async fn certified(cert: &Path, key: &Path) -> io::Result<Arc<ServerConfig>> {
+    let read = RustlsConfig::from_pem_file(cert, key).await?;
+    let mut config = ServerConfig::clone(&read.get_inner());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
 
 /// Accepts connections up to a number.
 #[derive(Clone)]
@@ -85,10 +95,12 @@ impl Signals {
     #[cfg(unix)]
     async fn reload(&self) {
         self.judge.reload();
-        if let Some((cert, key, config)) = &self.tls
-            && let Err(error) = config.reload_from_pem_file(cert, key).await
-        {
-            style::warning(&format!("cannot use {}: {error}; the certificate before stays", cert.display()));
+        let Some((cert, key, config)) = &self.tls else { return };
+        match certified(cert, key).await {
+            Ok(certified) => config.reload_from_config(certified),
+            Err(error) => {
+                style::warning(&format!("cannot use {}: {error}; the certificate before stays", cert.display()))
+            }
         }
     }
 }

@@ -126,9 +126,9 @@ async fn serve(
     let files = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
     let tls = match files {
         Some((cert, key)) => {
-            let read = RustlsConfig::from_pem_file(&cert, &key).await;
+            let read = connections::certified(&cert, &key).await;
             let config = read.with_context(|| format!("cannot use {} and {}", cert.display(), key.display()))?;
-            Some((cert, key, config))
+            Some((cert, key, RustlsConfig::from_config(config)))
         }
         None => None,
     };

@@ -20,7 +20,8 @@ const CLOCKS: [(&str, Clock); 4] = [
 fn begin(world: &mut World) {
     for (number, (name, clock)) in (0_u8..).zip(CLOCKS) {
         let workload = victim(world, name);
-        let activity = campaign(world, SCENARIO.name, format!("{}: {name}", world.whom(workload)), &[TRAFFIC]);
+        let told = world.options.clock.map_or_else(|| name.to_owned(), |clock| clock.to_string());
+        let activity = campaign(world, SCENARIO.name, format!("{}: {told}", world.whom(workload)), &[TRAFFIC]);
         let to = hideout(&format!("cdn{number}.update-check.example"), 10 + number, 443);
         let from = world.learned + 3600.0 * (6.0 + 7.0 * f64::from(number));
         calls_home(world, activity, (workload, 0), to, clock, (from, from + 3.0 * 86_400.0));
