@@ -55,6 +55,16 @@ fn the_demo_finds_what_is_planted() {
     assert!(fs::read_to_string(place.path().join("report.html")).unwrap().contains("Findings in the demo"));
 }
 
+/// A file need not end with a newline.
+#[test]
+fn files_stay_apart() {
+    let place = folder(&[("a", "{\"a\":1}"), ("b", "{\"b\":2}"), ("c", "")]);
+    for guest in ["component", "fluent-bit"] {
+        let output = tidewaiter().current_dir(place.path()).args(["run", "--guest", guest, "a", "b", "c"]).assert();
+        output.success().stdout_eq("{\"a\":1}\n{\"b\":2}");
+    }
+}
+
 #[test]
 fn run_enriches_and_counts() {
     let place = folder(&[("tidewaiter.yaml", POLICY)]);

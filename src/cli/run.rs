@@ -67,6 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         findings: arguments.findings.then_some(format),
         field: loaded.policy.output.field,
         listed: 0,
+        is_open: false,
     };
     let mut counts = Counts::default();
     let done = sink.begin().and_then(|()| {
@@ -214,6 +215,8 @@ struct Sink {
     findings: Option<Format>,
     field: String,
     listed: u64,
+    /// Whether the last line that went out lacks its newline: a file need not end with one, and another may follow.
+    is_open: bool,
 }
 
 impl Sink {
@@ -228,6 +231,9 @@ impl Sink {
         let Some(format) = self.findings else {
             // Records may hold what looks like a colour: they go out as they are.
             let mut out = io::stdout().lock();
+            if std::mem::replace(&mut self.is_open, !batch.records.ends_with(b"\n")) {
+                out.write_all(b"\n")?;
+            }
             out.write_all(&batch.records)?;
             out.flush()?;
             return Ok(());

@@ -169,6 +169,7 @@ impl UnauthorizedImage {
             let before = found.len();
             self.judge_image(place, image, observation, context, found);
             let offends = found.len() > before;
+            found.iter_mut().skip(before).for_each(|detection| detection.image = Some(index));
             if shown.is_none() || (offends && !shown_is_offender) {
                 shown = Some((place, index));
                 shown_is_offender = offends;
@@ -180,7 +181,8 @@ impl UnauthorizedImage {
         shown
     }
 
-    fn look_up(&mut self, text: &[u8], policy: &Policy) -> Place {
+    /// The place of a text, which is read where it is not known.
+    pub fn look_up(&mut self, text: &[u8], policy: &Policy) -> Place {
         self.clock += 1;
         let key = id(&[text]);
         if let Some(place) = self.texts.find(key)

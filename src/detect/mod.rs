@@ -247,6 +247,8 @@ pub struct Detection {
     pub entity: String,
     /// Whose episode it is.
     pub scope: Scope,
+    /// Which of the observation's images it is about; none where it is about none.
+    pub image: Option<usize>,
     /// Whether there is a baseline to judge by.
     pub baseline: Readiness,
     /// The episode, once it has one.
@@ -268,6 +270,7 @@ impl Detection {
             evidence: Vec::new(),
             entity: String::new(),
             scope: Scope::Workload,
+            image: None,
             baseline: Readiness::Learning,
             episode: Episode::default(),
             suppressed: None,

@@ -443,9 +443,14 @@ impl Engine {
                 judgement.shown = Some((index, image));
             }
             if found {
-                let place = image.and_then(|(place, _)| self.images.judged(place));
-                let reference = place.and_then(|judged| judged.reference());
                 for detection in judgement.detections.iter_mut().skip(before) {
+                    // Its own image; where it is about none, the one that is shown.
+                    let own = detection.image.and_then(|index| observation.images.get(index));
+                    let place = match own {
+                        Some(image) => Some(self.images.look_up(image.reference.as_bytes(), &self.loaded.policy)),
+                        None => image.map(|(place, _)| place),
+                    };
+                    let reference = place.and_then(|place| self.images.judged(place)?.reference());
                     settle(detection, observation, reference, context, &self.loaded, &mut self.episodes);
                 }
             }

@@ -28,7 +28,7 @@ pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
         write_threat(verdict.detections, &mut object);
     }
     write_subject(verdict, &mut object);
-    if verdict.detections.len() > 1 {
+    if !verdict.detections.is_empty() {
         native::write_detections(verdict, &mut object);
     }
     native::write_origin(verdict, &mut object);

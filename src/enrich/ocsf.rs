@@ -15,7 +15,7 @@ pub(super) fn write(verdict: &Verdict<'_, '_>, out: &mut Vec<u8>) {
     if let Some(found) = super::primary(verdict.detections) {
         write_finding(found, verdict, &mut object);
     }
-    if verdict.detections.len() > 1 {
+    if !verdict.detections.is_empty() {
         native::write_detections(verdict, &mut object);
     }
     native::write_origin(verdict, &mut object);

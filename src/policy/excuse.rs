@@ -39,7 +39,8 @@ impl Policy {
             (exception.reasons.is_empty() || exception.reasons.iter().any(|known| known == reason))
                 && covers(&exception.scope, &exception.rules, exception.until)
         });
-        let windows = self.maintenance.iter();
+        // Before the first record with a time, nobody knows whether it is time for maintenance.
+        let windows = self.maintenance.iter().filter(|_| at != Time::default());
         let windows = windows.filter(|window| window.covers(at) && covers(&window.scope, &window.rules, window.until));
 
         let mut downgraded = None;
