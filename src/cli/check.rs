@@ -26,8 +26,16 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut failed = false;
     let mut reports = Vec::new();
+    // What cannot be read keeps nobody from hearing of the others.
+    let mut unreadable = None;
     for path in &arguments.policies {
-        let text = input::read(path)?;
+        let text = match input::read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                unreadable = unreadable.or(Some(error));
+                continue;
+            }
+        };
         let (errors, mut warnings) = match policy::load(&text) {
             Ok(loaded) => {
                 let expired = policy::expired(&text, now());
@@ -52,6 +60,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 writeln!(out, "{report}")?;
             }
         }
+    }
+    if let Some(error) = unreadable {
+        return Err(error);
     }
     Ok(if failed { ExitCode::from(exit::FINDINGS) } else { ExitCode::SUCCESS })
 }

@@ -50,6 +50,12 @@ pub struct Wanted {
     hours: Option<(u8, u8)>,
 }
 
+/// A number above zero.
+fn times(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "it has to be a number above 0".into())
+}
+
 /// A duration of the policy, as `90s` or `2d`.
 pub fn seconds(text: &str) -> Result<f64, String> {
     duration(text).ok_or_else(|| "a duration is a number with s, m, h or d, as in 10m".into())
@@ -126,7 +132,7 @@ pub struct Arguments {
     #[arg(long)]
     count: Option<u64>,
     /// How many times faster than real: 1 is real time; as fast as possible without it
-    #[arg(long, value_name = "TIMES")]
+    #[arg(long, value_name = "TIMES", value_parser = times)]
     speed: Option<f64>,
     /// Where to write the labels: a line of JSON for each record that is not of the usual traffic
     #[arg(long, value_name = "FILE")]
