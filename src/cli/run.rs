@@ -1,6 +1,6 @@
 //! `run`: the main job. NDJSON in, NDJSON out, in order, nothing lost.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -54,10 +54,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return diff::run(&arguments.diff, &arguments.files, arguments.guest, format, arguments.fail_on_match);
     }
     let (loaded, text) = input::policy(arguments.policy.as_ref())?;
-    if arguments.policy.is_none() {
-        let kept = if arguments.state.is_none() { ", and forgets it at the end (--state)" } else { "" };
-        anstream::eprintln!("no policy (-p): the built-in one learns for a week before it finds much{kept}");
-    }
     let mounted = arguments.state.as_deref().map(|path| (path, &*loaded.policy.baseline.state));
     let threats = Threats::beside(arguments.policy.as_ref(), &loaded.policy.traffic.threat_files);
     let mut running = Running::start(arguments.guest, text.as_deref(), threats, mounted)?;
@@ -75,7 +71,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             if keeping.stop.as_ref().is_some_and(Stop::is_asked) {
                 break;
             }
-            stream(path, &mut running, &mut sink, &mut counts, &mut keeping)?;
+            let file = input::open(path)?;
+            if arguments.policy.is_none() && counts.read == 0 {
+                let kept = if arguments.state.is_none() { ", and forgets it at the end (--state)" } else { "" };
+                anstream::eprintln!("no policy (-p): the built-in one learns for a week before it finds much{kept}");
+            }
+            stream(path, file, &mut running, &mut sink, &mut counts, &mut keeping)?;
         }
         sink.finish()
     });
@@ -156,13 +157,14 @@ impl Keeping {
 
 /// Runs one input through the guest, as fast as it comes: what is complete goes out before more is waited for.
 fn stream(
-    path: &PathBuf,
+    path: &Path,
+    file: Box<dyn Read + Send>,
     running: &mut Running,
     sink: &mut Sink,
     counts: &mut Counts,
     keeping: &mut Keeping,
 ) -> Result<()> {
-    let mut chunks = Chunks::new(input::open(path)?, keeping.stop.as_ref());
+    let mut chunks = Chunks::new(file, keeping.stop.as_ref());
     let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let progress = progress(length);
     let mut pending = Vec::new();
