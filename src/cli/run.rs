@@ -66,13 +66,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         is_open: false,
     };
     let mut counts = Counts::default();
+    let mut is_told = arguments.policy.is_some();
     let done = sink.begin().and_then(|()| {
         for path in &arguments.files {
             if keeping.stop.as_ref().is_some_and(Stop::is_asked) {
                 break;
             }
             let file = input::open(path)?;
-            if arguments.policy.is_none() && counts.read == 0 {
+            if !std::mem::replace(&mut is_told, true) {
                 let kept = if arguments.state.is_none() { ", and forgets it at the end (--state)" } else { "" };
                 anstream::eprintln!("no policy (-p): the built-in one learns for a week before it finds much{kept}");
             }
