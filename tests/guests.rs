@@ -772,7 +772,7 @@ mod module {
         // A ConfigMap holds a mebibyte, base64 and all. The aim is 350,000, which three rules and 21 sources miss; this
         // keeps it from growing unseen.
         let bytes = host::FLUENT_BIT.len();
-        assert!(bytes <= 546_000, "{bytes} bytes");
+        assert!(bytes <= 545_000, "{bytes} bytes");
     }
 
     #[test]

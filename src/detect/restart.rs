@@ -224,7 +224,7 @@ impl Restarts {
                     if let Some(container) = &mut container {
                         let teller = observation.source as u8;
                         let other = container.ended.filter(|(_, other)| *other != teller).map(|(time, _)| time);
-                        // Where a stream is delivered at least once, the same end comes again.
+                        // Where a stream is delivered at least once, the same end comes again; it is told by its second.
                         let is_repeated = observation.time.is_some() && container.ended == Some((at, teller));
                         if is_repeated || within(other, SAME_END) {
                             continue;

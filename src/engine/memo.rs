@@ -125,6 +125,11 @@ impl Memo {
         Self { known: Known::new(seed), hits: 0, every: 1, misses: 0 }
     }
 
+    /// Recalls no record with this number, as [`Scanner::refuse`](crate::record::Scanner::refuse).
+    pub fn refuse(&mut self, number: &'static [u8]) {
+        self.known.refuse(number);
+    }
+
     /// Forgets all: the policy is another.
     pub fn clear(&mut self) {
         self.known.clear();

@@ -171,6 +171,7 @@ impl Engine {
     pub fn refuse(&mut self, number: &'static [u8]) {
         let [scanner, _] = &mut **self.scanners.get_or_insert_default();
         scanner.refuse(number);
+        self.memo.refuse(number);
     }
 
     /// The id of the policy as the records give it.

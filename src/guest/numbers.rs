@@ -9,7 +9,7 @@ use std::ops::Range;
 /// How Fluent Bit writes the greatest numbers: with sixteen digits, which round them up to infinity.
 pub const TOO_GREAT: &[u8] = b"1.797693134862316e+308";
 
-/// The greatest of sixteen digits, less than a billiardth below.
+/// The greatest of sixteen digits, less than 10⁻¹⁵ of it below.
 const GREATEST: &[u8] = b"1.797693134862315e+308";
 
 /// The text with `null` for `nan` and `inf`, as [`JSON.stringify`] has it, and with the greatest number for what is too

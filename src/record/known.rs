@@ -36,6 +36,7 @@ pub struct Known<V> {
     /// The place of the value that was found last.
     last: u32,
     seed: u64,
+    refused: Option<&'static [u8]>,
 }
 
 /// What stands before a free value, or before the end of a text.
@@ -84,12 +85,17 @@ impl<V> Known<V> {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let (nodes, words, branches, values, slots, set) = <_>::default();
-        Self { nodes, words, branches, values, slots, set, last: 0, seed }
+        Self { nodes, words, branches, values, slots, set, last: 0, seed, refused: None }
     }
 
-    /// Forgets all.
+    /// Knows no text with this number where one is free, as [`Scanner::refuse`](super::Scanner::refuse).
+    pub fn refuse(&mut self, number: &'static [u8]) {
+        self.refused = Some(number);
+    }
+
+    /// Forgets all texts.
     pub fn clear(&mut self) {
-        *self = Self::new(self.seed);
+        *self = Self { refused: self.refused, ..Self::new(self.seed) };
     }
 
     /// How many texts are known.
@@ -131,9 +137,8 @@ impl<V> Known<V> {
                         };
                         (Slot::new(at - 1, end + 1, plain), end)
                     } else {
-                        // One with an exponent may be refused: the scanner has to look.
-                        let number = number(text, at).ok().filter(|number| !number.has_exponent)?;
-                        (Slot::new(at, number.end, true), number.end)
+                        let end = number(text, at, self.refused).ok()?;
+                        (Slot::new(at, end, true), end)
                     };
                     if let Some(key) = free.key
                         && let Some(place) = self.slots.get_mut(usize::from(key.0))
@@ -297,7 +302,7 @@ fn parts(fields: &Fields<'_, '_>) -> Option<Vec<Part>> {
         let is_text = *first == b'"';
         let end = match first {
             b'"' => string_with_specials(text, at + 1).ok()?.0 + 1,
-            b'-' | b'0'..=b'9' => number(text, at).ok()?.end,
+            b'-' | b'0'..=b'9' => number(text, at, None).ok()?,
             _ => at + 1,
         };
         let behind = text.get(end..)?.trim_ascii_start();
@@ -397,7 +402,7 @@ mod tests {
     #[rstest::rstest]
     #[case::same(r#"{"a":"long enough","u":"v","t":1}"#, true)]
     #[case::free(r#"{"a":"long enough","u":"anything but \"v\"","t":234}"#, true)]
-    #[case::any_number(r#"{"a":"long enough","u":"","t":-0.57}"#, true)]
+    #[case::any_number(r#"{"a":"long enough","u":"","t":-0.5e7}"#, true)]
     #[case::not_ascii(r#"{"a":"long enough","u":"dlouhý","t":0}"#, true)]
     #[case::wanted(r#"{"a":"longer than","u":"v","t":1}"#, false)]
     #[case::another_type(r#"{"a":"long enough","u":"v","t":"1"}"#, false)]

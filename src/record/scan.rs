@@ -318,16 +318,7 @@ impl Scanner {
             Some(b't') => &b"true"[..],
             Some(b'f') => b"false",
             Some(b'n') => b"null",
-            _ => {
-                let number = number(text, at)?;
-                if number.has_exponent && self.refused.is_some() {
-                    let text = text.get(at..number.end).unwrap_or_default();
-                    if Some(text.strip_prefix(b"-").unwrap_or(text)) == self.refused {
-                        return Err(Invalid::Refused(at));
-                    }
-                }
-                return Ok(number.end);
-            }
+            _ => return number(text, at, self.refused),
         };
         if text.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
             Ok(at + literal.len())
@@ -506,26 +497,21 @@ pub(super) fn string_with_specials(text: &[u8], mut at: usize) -> Result<(usize,
     }
 }
 
-/// A number in a text.
-pub(super) struct Number {
-    /// The offset behind it.
-    pub end: usize,
-    pub has_exponent: bool,
-}
-
-/// The number that begins at `at`.
-pub(super) fn number(text: &[u8], at: usize) -> Result<Number> {
+/// The offset behind the number that begins at `at`, unless it is the one that is refused.
+pub(super) fn number(text: &[u8], at: usize, refused: Option<&[u8]>) -> Result<usize> {
     let whole = at + usize::from(byte(text, at) == Some(b'-'));
     let mut end = if byte(text, whole) == Some(b'0') { whole + 1 } else { digits(text, whole)? };
     if byte(text, end) == Some(b'.') {
         end = digits(text, end + 1)?;
     }
-    let has_exponent = matches!(byte(text, end), Some(b'e' | b'E'));
-    if has_exponent {
+    if let Some(b'e' | b'E') = byte(text, end) {
         let signed = end + 1 + usize::from(matches!(byte(text, end + 1), Some(b'+' | b'-')));
         end = digits(text, signed)?;
+        if refused.is_some() && refused == text.get(whole..end) {
+            return Err(Invalid::Refused(at));
+        }
     }
-    Ok(Number { end, has_exponent })
+    Ok(end)
 }
 
 /// Of eight bytes the highest bits of those that are no digits. Less what makes a digit of a number, a digit is at most
